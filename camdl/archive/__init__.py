@@ -1,0 +1,1 @@
+"""Where the image files are."""

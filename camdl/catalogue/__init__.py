@@ -1,0 +1,1 @@
+"""The database: which captures are archived, which runs there were, what is missing."""

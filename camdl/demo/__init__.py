@@ -1,0 +1,1 @@
+"""A gate site of our own on loopback, to see everything work without a network."""

@@ -1,0 +1,1 @@
+"""Pure: data and decisions about it. No input or output, no clock, no environment."""

@@ -1,0 +1,158 @@
+"""What became of one image, of one stream, and of a run: values, never exceptions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from camdl.domain.captures import Capture, ListedCapture
+
+
+@dataclass(frozen=True, slots=True)
+class ValidImage:
+    """The bytes of a complete, decodable, full-size JPEG, with what was measured of them."""
+
+    data: bytes
+    sha256: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The whole body of a successful answer, not yet looked at."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The source answered, but not with an image of the right kind. `reason` is one line."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The image could not be had. `reason` is one line.
+
+    `not_before` (UTC) is set when the source asked to be left alone until then.
+    """
+
+    reason: str
+    not_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredImage:
+    """What the catalogue records of an archived capture: its key and the facts of its file."""
+
+    capture: Capture
+    key: str
+    sha256: str
+    size: int
+    width: int
+    height: int
+    source_url: str
+    fetched_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """Fetched, checked and stored by this run."""
+
+    image: StoredImage
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """Already whole in the archive, though not in the catalogue: recorded without a fetch."""
+
+    image: StoredImage
+
+
+ImageOutcome = Saved | Duplicate | Rejected | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class PendingCapture:
+    """A capture that a source listed and the archive lacks. Times are UTC.
+
+    `reason` says why in one line; empty if no run has asked for the image yet.
+    """
+
+    listed: ListedCapture
+    reason: str
+    not_before: datetime | None = None
+
+
+class Outcome(StrEnum):
+    """The verdict on a stream's part of a run, and on a run."""
+
+    OK = "ok"
+    PARTLY = "partly"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many captures a run dealt with, by what became of them."""
+
+    listed: int = 0
+    new: int = 0
+    saved: int = 0
+    duplicate: int = 0
+    rejected: int = 0
+    failed: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        """Both together."""
+        return Counts(
+            self.listed + other.listed,
+            self.new + other.new,
+            self.saved + other.saved,
+            self.duplicate + other.duplicate,
+            self.rejected + other.rejected,
+            self.failed + other.failed,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class StreamResult:
+    """One stream's part of a run. `newest` is the newest archived capture's instant (UTC).
+
+    `reason` is one line for everything that is not `ok`, else empty. `unreachable` tells a
+    source that could not be reached from one that answered with nothing of use.
+    """
+
+    stream: str
+    outcome: Outcome
+    counts: Counts
+    newest: datetime | None
+    seconds: float
+    reason: str = ""
+    unreachable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One invocation that changed something. Times are UTC; `ended_at` is None while it goes on."""
+
+    id: str
+    verb: str
+    started_at: datetime
+    ended_at: datetime | None = None
+    outcome: Outcome | None = None
+    exit_code: int | None = None
+    error: str = ""
+    streams: tuple[StreamResult, ...] = ()
+
+    @property
+    def counts(self) -> Counts:
+        """All streams together."""
+        return sum((stream.counts for stream in self.streams), Counts())

@@ -1,0 +1,1 @@
+"""One GET with its limits, and the retry decorator."""
