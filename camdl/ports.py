@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         PendingCapture,
         Rejected,
         RunRecord,
+        StreamHistory,
         StreamResult,
         ValidImage,
     )
@@ -114,20 +115,6 @@ class Archive(Protocol):
             StorageError: they are there and cannot be read.
         """
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class StreamHistory:
-    """What the catalogue knows of a stream for the verdict on it. Times are UTC.
-
-    `consecutive_failures` counts the runs since the last one in which the stream was listed;
-    `last_reason` is the newest of their reasons.
-    """
-
-    stream: str
-    newest: datetime | None
-    consecutive_failures: int
-    last_reason: str
 
 
 class Catalogue(Protocol):

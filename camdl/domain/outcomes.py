@@ -156,3 +156,17 @@ class RunRecord:
     def counts(self) -> Counts:
         """All streams together."""
         return sum((stream.counts for stream in self.streams), Counts())
+
+
+@dataclass(frozen=True, slots=True)
+class StreamHistory:
+    """What the catalogue knows of a stream for the verdict on it. Times are UTC.
+
+    `consecutive_failures` counts the runs since the last one in which the stream was listed;
+    `last_reason` is the newest of their reasons.
+    """
+
+    stream: str
+    newest: datetime | None
+    consecutive_failures: int
+    last_reason: str

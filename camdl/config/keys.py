@@ -1,0 +1,188 @@
+"""Every key of the configuration: its default, what it may be and what it is for.
+
+This is the one table: `load` checks by it, and `camdl config init` writes from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, dataclass, field, fields
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+from camdl.config import kinds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_DEADLINE_SHARE = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What a key may be, and what it is for in one sentence.
+
+    The value of a `secret` key is never shown, and may come from a file.
+    """
+
+    kind: kinds.Kind[Any]
+    about: str
+    secret: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that is the same for all streams. Relative paths are the current directory's."""
+
+    stream_names: Annotated[
+        tuple[str, ...], Key(kinds.stream_names, "The streams that are collected.")
+    ] = ("in_gate", "out_gate")
+    download_dir: Annotated[Path, Key(kinds.directory, "Where the images go.")] = Path(
+        "data/images"
+    )
+    database_url: Annotated[
+        str,
+        Key(
+            kinds.database,
+            "The catalogue. With a password, use database_url_file, which names a file that "
+            "holds the URL.",
+            secret=True,
+        ),
+    ] = field(default="sqlite:///data/camdl.db", repr=False)
+    health_file: Annotated[Path, Key(kinds.path, "Where each run writes its verdict.")] = Path(
+        "data/images/.health"
+    )
+    lock_file: Annotated[Path, Key(kinds.path, "What keeps two runs apart.")] = Path(
+        "data/camdl.lock"
+    )
+    diagnostics_dir: Annotated[
+        Path, Key(kinds.directory, "Where pages that could not be understood are kept.")
+    ] = Path("data/diagnostics")
+    download_interval_minutes: Annotated[
+        int, Key(kinds.whole(5, 1440), "How often camdl download is started.")
+    ] = 10
+    run_deadline_seconds: Annotated[
+        int,
+        Key(
+            kinds.whole(1, 86_400),
+            "A run ends itself after so long; below the interval. Unless it is set, at most 80 % "
+            "of the interval.",
+        ),
+    ] = 480
+    retention_days: Annotated[int, Key(kinds.whole(1, 36_500), "How long captures are kept.")] = 30
+    max_retries: Annotated[
+        int, Key(kinds.whole(1, 20), "Further attempts after a first one that failed.")
+    ] = 3
+    retry_delay_seconds: Annotated[
+        float, Key(kinds.number(0, 3600), "The longest wait before the first retry.")
+    ] = 5.0
+    backoff_multiplier: Annotated[
+        float, Key(kinds.number(1, 100, above=True), "How much the wait grows with each retry.")
+    ] = 2.0
+    max_retry_delay_seconds: Annotated[
+        float, Key(kinds.number(0, 3600), "No wait before a retry is longer.")
+    ] = 60.0
+    exponential_backoff: Annotated[
+        bool, Key(kinds.switch, "Whether waits grow at all; if not, all are like the first.")
+    ] = True
+    concurrent_downloads: Annotated[
+        int, Key(kinds.whole(1, 64), "Images that are fetched at the same time.")
+    ] = 8
+    batch_size: Annotated[
+        int, Key(kinds.whole(1, 1000), "Captures that are recorded in one transaction.")
+    ] = 50
+    timeout: Annotated[
+        float, Key(kinds.number(1, 600), "Seconds that a page or an image may take.")
+    ] = 30.0
+    max_image_bytes: Annotated[int, Key(kinds.size, "A larger image is refused.")] = 20_000_000
+    headless: Annotated[bool, Key(kinds.switch, "Whether the browser works without a window.")] = (
+        True
+    )
+    browser_executable: Annotated[str | None, Key(kinds.program, "The browser to use.")] = None
+    disk_warning_percent: Annotated[
+        float, Key(kinds.number(1, 100), "A disk fuller than this is a warning.")
+    ] = 80.0
+    disk_critical_percent: Annotated[
+        float, Key(kinds.number(1, 100), "A disk fuller than this is critical.")
+    ] = 90.0
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What [sites.NAME] says of a site, and [streams.NAME] may say otherwise of one stream."""
+
+    page: Annotated[str, Key(kinds.page, "The page that shows a stream.")]
+    image: Annotated[str, Key(kinds.template, "The URL of each full-size image.")]
+    thumbnail: Annotated[
+        str, Key(kinds.optional_template, "The URL of each small image: a sign of a full-size one.")
+    ] = ""
+    timezone: Annotated[
+        str, Key(kinds.timezone, "The zone of the times in the URLs; the browser gets it too.")
+    ] = "UTC"
+    date_picker: Annotated[str, Key(kinds.selector, "The input that chooses the day.")] = ""
+    page_hosts: Annotated[
+        tuple[str, ...],
+        Key(kinds.hosts, "Hosts that the page may talk to besides its own and the images'."),
+    ] = ()
+    min_image_size: Annotated[
+        tuple[int, int], Key(kinds.dimensions, "A smaller image is a thumbnail, no capture.")
+    ] = (640, 360)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamKeys:
+    """What only [streams.NAME] may say."""
+
+    site: Annotated[str, Key(kinds.stream_name, "The site that publishes the stream.")] = "draydog"
+    interval_minutes: Annotated[
+        float | None,
+        Key(
+            kinds.number(1, 1440),
+            "How far apart its captures are. Unless it is set, as download_interval_minutes.",
+        ),
+    ] = None
+
+
+BUILT_IN = {
+    "draydog": Site(
+        page="https://app.draydog.com/terminal_cameras/apm?streamName={stream}#camera-history",
+        image="https://cdn.draydog.com/apm/{time:%Y-%m-%d}/{time:%-H}/"
+        "{time:%Y-%m-%dT%H:%M:%S}-{stream}.jpeg",
+        thumbnail="https://cdn.draydog.com/apm/{time:%Y-%m-%d}/{time:%-H}/"
+        "{time:%Y-%m-%dT%H:%M:%S}-{stream}-thumbnail.jpeg",
+        timezone="UTC",
+        date_picker=".el-date-editor input",
+        page_hosts=("*.draydog.com",),
+    )
+}
+
+
+@cache
+def keys(table: type) -> Mapping[str, Key]:
+    """The keys of `Settings`, `Site` or `StreamKeys`, in order."""
+    hints = get_type_hints(table, include_extras=True)
+    return {name: hint.__metadata__[0] for name, hint in hints.items()}
+
+
+def defaults(table: type) -> dict[str, Any]:
+    """The keys of a table that have a default, with it."""
+    return {one.name: one.default for one in fields(table) if one.default is not MISSING}
+
+
+def fitting_deadline(interval_minutes: int) -> int:
+    """The `run_deadline_seconds` of someone who has set the interval only."""
+    return min(480, int(interval_minutes * 60 * _DEADLINE_SHARE))
+
+
+def conflicts(settings: Settings) -> Iterator[tuple[str, str, str]]:
+    """Each key that does not go with another: the two, and what the first must be."""
+    interval = settings.download_interval_minutes
+    if settings.run_deadline_seconds >= interval * 60:
+        told = f"must be below download_interval_minutes ({interval} minutes, {interval * 60} s)"
+        yield "run_deadline_seconds", "download_interval_minutes", told
+    if settings.max_retry_delay_seconds < settings.retry_delay_seconds:
+        told = f"must not be below retry_delay_seconds ({settings.retry_delay_seconds:g})"
+        yield "max_retry_delay_seconds", "retry_delay_seconds", told
+    if settings.disk_warning_percent >= settings.disk_critical_percent:
+        told = f"must be below disk_critical_percent ({settings.disk_critical_percent:g})"
+        yield "disk_warning_percent", "disk_critical_percent", told
