@@ -1,0 +1,5 @@
+"""`python -m camdl`."""
+
+from camdl.cli import main
+
+main()

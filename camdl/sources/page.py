@@ -1,0 +1,218 @@
+"""Lists captures from camera pages in a real browser: one browser a run, a page a stream.
+
+Playwright lives in a thread of its own, so that images are fetched while other pages are still
+being read, and so that nothing it does can keep a run from ending.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import Future
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Self
+
+from camdl.errors import BrowserMissingError, CamdlError, PassingFaultError
+from camdl.ports import Listing, NoListing
+from camdl.sources.browser import resolver_rules
+from camdl.sources.contained import ContainedLoop
+from camdl.sources.scratch import Scratch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from playwright.async_api import Browser as RunningBrowser
+    from playwright.async_api import Playwright
+
+    from camdl.deadline import Deadline
+    from camdl.domain.sites import Stream
+    from camdl.ports import Retrying, Wanted
+    from camdl.sources.browser import Browser
+    from camdl.sources.diagnostics import Diagnostics
+    from camdl.sources.reading import Reading
+
+# How long the browser may take to close by itself, and to be told that it is too late.
+_GOODBYE_SECONDS = 3.0
+_FLAGS = (
+    "--disable-quic",
+    # A container's /dev/shm is often too small for a page, whose tab then crashes.
+    "--disable-dev-shm-usage",
+)
+
+
+class PageSource:
+    """A `Source` that reads each stream's page with Playwright.
+
+    A context manager that leaves no process and no file behind. `prepare` lets the browser start
+    while the caller still does something else; `listings` can be asked for once.
+    """
+
+    def __init__(
+        self,
+        browser: Browser,
+        *,
+        retrying: Retrying,
+        timeout_seconds: float,
+        diagnostics: Diagnostics,
+    ) -> None:
+        self._browser = browser
+        self._retrying = retrying
+        self._timeout = timeout_seconds
+        self._diagnostics = diagnostics
+        self._scratch = Scratch()
+        self._loop: ContainedLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._question: Future[tuple[Sequence[Wanted], datetime, Deadline]] = Future()
+        self._answers: SimpleQueue[Listing | NoListing | Exception] = SimpleQueue()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def prepare(self, streams: Sequence[Stream]) -> None:
+        """Start the browser in the background; only hosts of `streams` will exist for it."""
+        if self._thread is not None:
+            return
+        self._loop = ContainedLoop(environment={"TMPDIR": str(self._scratch.make())})
+        self._thread = threading.Thread(
+            target=self._run, args=(self._loop, resolver_rules(streams)), name="pages", daemon=True
+        )
+        self._thread.start()
+
+    def listings(
+        self, wanted: Sequence[Wanted], now: datetime, deadline: Deadline
+    ) -> Iterator[Listing | NoListing]:
+        """One answer a stream, in the order in which they come in.
+
+        Raises:
+            BrowserMissingError: the browser cannot be started.
+        """
+        self.prepare([one.stream for one in wanted])
+        self._question.set_result((wanted, now, deadline))
+        missing = [one.stream.name for one in wanted]
+        while missing:
+            try:
+                answer = self._answers.get(timeout=deadline.remaining() + _GOODBYE_SECONDS)
+            except Empty:
+                reason = "the browser did not answer before the run's deadline"
+                yield from (NoListing(name, reason, unreachable=True) for name in missing)
+                return
+            if isinstance(answer, Exception):
+                raise answer
+            missing.remove(answer.stream)
+            yield answer
+
+    def close(self) -> None:
+        """End the browser: kindly if it was done, else at once."""
+        loop, thread, self._loop, self._thread = self._loop, self._thread, None, None
+        if loop is None or thread is None:
+            return
+        if not self._question.done():
+            self._question.cancel()
+        with suppress(RuntimeError):  # the loop has ended by itself
+            loop.call_soon_threadsafe(self._cancel)
+        thread.join(_GOODBYE_SECONDS)
+        loop.end_all()
+        thread.join(_GOODBYE_SECONDS)
+        self._scratch.remove()
+
+    def _cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    def _run(self, loop: ContainedLoop, rules: str) -> None:
+        with asyncio.Runner(loop_factory=lambda: loop) as runner, suppress(asyncio.CancelledError):
+            try:
+                runner.run(self._serve(rules))
+            except Exception as error:  # noqa: BLE001  # raised again where the listings are read
+                self._answers.put(error)
+
+    async def _serve(self, rules: str) -> None:
+        self._task = asyncio.current_task()
+        # Heavy, and imported here so that it overlaps with what the main thread does.
+        from playwright.async_api import Error, async_playwright
+
+        try:
+            async with async_playwright() as playwright:
+                browser = await self._launch(playwright, rules)
+                wanted, now, deadline = await asyncio.wrap_future(self._question)
+                await asyncio.gather(*(self._answer(browser, one, now, deadline) for one in wanted))
+                await browser.close()
+        except Error as error:
+            raise _unstartable(self._browser, error.message) from error
+
+    async def _launch(self, playwright: Playwright, rules: str) -> RunningBrowser:
+        return await playwright.chromium.launch(
+            executable_path=self._browser.executable,
+            headless=self._browser.headless,
+            chromium_sandbox=not self._browser.sandbox_off,
+            args=[*_FLAGS, f"--host-resolver-rules={rules}"],
+            # Signals are the command's own business.
+            handle_sigint=False,
+            handle_sigterm=False,
+            handle_sighup=False,
+        )
+
+    async def _answer(
+        self, browser: RunningBrowser, wanted: Wanted, now: datetime, deadline: Deadline
+    ) -> None:
+        from camdl.sources.reading import Reading
+
+        reading = Reading(wanted, now, self._timeout)
+        try:
+            self._answers.put(await self._listing(reading, browser, wanted, now, deadline))
+        finally:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_GOODBYE_SECONDS):
+                    await reading.close()
+
+    async def _listing(
+        self,
+        reading: Reading,
+        browser: RunningBrowser,
+        wanted: Wanted,
+        now: datetime,
+        deadline: Deadline,
+    ) -> Listing | NoListing:
+        from camdl.sources.reading import PageError
+
+        name, reason, unreachable = wanted.stream.name, "", False
+        try:
+            async with asyncio.timeout(deadline.remaining()):
+                await self._retrying(reading.read)(browser)
+        except TimeoutError:
+            reason, unreachable = "the run's deadline passed while the page was read", True
+        except PassingFaultError as error:
+            reason, unreachable = str(error), True
+        except PageError as error:
+            reason = str(error)
+        if reading.captures:
+            return Listing(
+                name, reading.captures, "; ".join(filter(None, [*reading.shortfalls, reason]))
+            )
+        if reason:
+            return NoListing(name, reason, unreachable)
+        kept = await self._diagnostics.keep(name, now, reading)
+        return NoListing(name, _nothing(wanted, reading), diagnostics=kept)
+
+
+def _nothing(wanted: Wanted, reading: Reading) -> str:
+    reason = f"no image on {wanted.stream.page} matches {wanted.stream.image.text}"
+    if hosts := sorted(reading.traffic.unknown_hosts):
+        reason += f"; the page asked for hosts outside page_hosts: {', '.join(hosts)}"
+    return reason
+
+
+def _unstartable(browser: Browser, message: str) -> CamdlError:
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    telling = [line for line in lines if "error" in line.lower() or "sandbox" in line.lower()]
+    reason = (telling or lines or ["no reason given"])[0]
+    return BrowserMissingError(
+        f"{browser.executable} cannot be started: {reason}",
+        advice="Try it by hand with --version; browser_executable chooses another one.",
+    )
