@@ -7,7 +7,6 @@ Data goes to stdout and messages to stderr. Heavy modules are imported inside th
 from __future__ import annotations
 
 import json
-import logging
 import os
 import sys
 from contextlib import suppress
@@ -120,14 +119,16 @@ def download(  # noqa: PLR0917  # typer passes them by name
     78 for the configuration.
     """
     from camdl import wiring
+    from camdl.report.screen import Screen
     from camdl.verbs.download import download as run
 
     loaded = _load(config)
-    _log(quiet=quiet, verbose=verbose)
+    wiring.log_to_stderr(quiet=quiet, verbose=verbose)
     order = wiring.order(loaded, stream or (), latest=latest, dry_run=dry_run, wait_seconds=wait)
-    with wiring.screen(quiet=quiet or as_json, verbose=verbose) as screen:
+    names = [one.name for one in order.streams]
+    with Screen(names, quiet=quiet, verbose=verbose, as_json=as_json) as screen:
         finished = run(order, wiring.Workshop(loaded, SIGNALS, screen.progress))
-    screen.show(finished, as_json=as_json)
+    screen.show(finished.run, finished.would_fetch if dry_run else None)
     if finished.error:
         _explain(finished.error)
     raise typer.Exit(finished.run.exit_code or 0)
@@ -138,6 +139,9 @@ def health(
     as_json: AsJson = False,
     config: ConfigFile = None,
     quiet: Quiet = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Print every check, and what to do.")
+    ] = False,
 ) -> None:
     """Judge the archive as it is now, for a person or for monitoring.
 
@@ -150,6 +154,12 @@ def health(
     verdict = wiring.health(_load(config))
     if as_json:
         _print(json.dumps(verdict.to_dict(), indent=2))
+    elif verbose:
+        from rich.console import Console
+
+        from camdl.report.tables import show_health
+
+        show_health(Console(), verdict)
     elif not quiet:
         _print(verdict.line())
     raise typer.Exit(verdict.exit_code)
@@ -220,7 +230,9 @@ def db_upgrade(config: ConfigFile = None) -> None:
     from camdl import wiring
     from camdl.verbs.db import upgrade
 
-    _print(upgrade(wiring.schema(_load(config))))
+    loaded = _load(config)
+    with wiring.schema(loaded) as schema:
+        _print(upgrade(schema, wiring.lock(loaded, "db upgrade")))
 
 
 @db_app.command("current")
@@ -229,22 +241,14 @@ def db_current(config: ConfigFile = None) -> None:
     from camdl import wiring
     from camdl.verbs.db import current
 
-    _print(current(wiring.schema(_load(config))))
+    with wiring.schema(_load(config)) as schema:
+        _print(current(schema))
 
 
 def _load(config: Path | None) -> Loaded:
     from camdl.config import load
 
     return load({}, config, os.environ)
-
-
-def _log(*, quiet: bool, verbose: bool) -> None:
-    level = logging.ERROR if quiet else logging.INFO if verbose else logging.WARNING
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("camdl: %(message)s"))
-    logger = logging.getLogger("camdl")
-    logger.addHandler(handler)
-    logger.setLevel(level)
 
 
 def _print(text: str) -> None:

@@ -1,1 +1,5 @@
-"""The database: which captures are archived, which runs there were, what is missing."""
+"""What is archived, what is missing and which runs there were: rows in a database.
+
+`database` opens it, `tables` says what is in it, `schema` brings it to this version's form, and
+`rows` reads and writes it.
+"""

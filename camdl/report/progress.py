@@ -24,31 +24,6 @@ if TYPE_CHECKING:
     from camdl.ports import NoListing
 
 
-class NoProgress:
-    """Shows nothing."""
-
-    def __enter__(self) -> Self:
-        """Begin, with nothing."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """End, with nothing."""
-
-    def listed(self, listing: Listing | NoListing, new: int) -> None:
-        """Ignore it."""
-
-    def image(self, listed: ListedCapture, outcome: ImageOutcome) -> None:
-        """Ignore it."""
-
-    def stream(self, result: StreamResult) -> None:
-        """Ignore it."""
-
-
 class RichProgress:
     """One live line for each of `streams` inside the `with`, gone after it.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import textwrap
-from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from camdl import durable
 from camdl.config import mask_url
 from camdl.config.keys import BUILT_IN, Settings, Site, StreamKeys, defaults, keys
 from camdl.config.kinds import toml
@@ -72,8 +72,8 @@ def init(path: Path, *, force: bool) -> str:
     if os.path.lexists(path) and not force:
         raise UsageError(f"{path} exists already", advice="Replace it with --force.")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write(path, template())
+        durable.make_directory(path.parent)
+        durable.replace(path, template().encode())
     except OSError as error:
         raise StorageError(f"{path} cannot be written: {error.strerror}") from error
     return f"Wrote {path}. Check it with: camdl config check --config {path}"
@@ -121,18 +121,3 @@ def _urls(stream: Stream, moment: datetime) -> Iterator[tuple[str, str]]:
     yield "image", stream.image.url(capture)
     if stream.thumbnail:
         yield "thumbnail", stream.thumbnail.url(capture)
-
-
-def _write(path: Path, text: str) -> None:
-    """Put `text` under the name `path`, whole or not at all."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with unfinished.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    except OSError:
-        with suppress(OSError):
-            unfinished.unlink()
-        raise

@@ -117,14 +117,32 @@ def download(order: Order, tools: Tools) -> Finished:
         started_at = tools.now()
         run = RunRecord(_run_id(started_at), "download", started_at)
         try:
-            with tools.open(order, deadline) as ports:
-                return _Run(order, ports, tools, run, deadline).go()
+            finished = _go(order, tools, run, deadline)
+        except BaseException:
+            with suppress(CamdlError):  # a bug is told already
+                _conclude(order, tools)
+            raise
+        try:
+            _conclude(order, tools)
         except CamdlError as error:
-            return Finished(_failed(run, error, tools.now()), error)
-        finally:
-            tools.is_ending()
-            if not order.dry_run:
-                tools.write_health()
+            if finished.error is None:
+                return Finished(_failed(finished.run, error, tools.now()), error)
+        return finished
+
+
+def _go(order: Order, tools: Tools, run: RunRecord, deadline: Deadline) -> Finished:
+    try:
+        with tools.open(order, deadline) as ports:
+            return _Run(order, ports, tools, run, deadline).go()
+    except CamdlError as error:
+        return Finished(_failed(run, error, tools.now()), error)
+
+
+def _conclude(order: Order, tools: Tools) -> None:
+    """Write the verdict, on every way out of a run that held the lock."""
+    tools.is_ending()
+    if not order.dry_run:
+        tools.write_health()
 
 
 @dataclass
@@ -324,7 +342,8 @@ def _result(part: _Part) -> StreamResult:
     reasons = [f"{images} x {why}" if images > 1 else why for why, images in part.reasons.items()]
     if not isinstance(part.answer, Listing):
         no_listing = part.answer or NoListing(part.stream.name, "no answer", unreachable=True)
-        why = "; ".join([no_listing.reason, *reasons])
+        kept = [f"kept for a look in {no_listing.diagnostics}"] if no_listing.diagnostics else []
+        why = "; ".join([no_listing.reason, *kept, *reasons])
         return StreamResult(
             part.stream.name,
             Outcome.FAILED,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -148,12 +149,12 @@ def test_a_path_that_is_a_directory_is_told(tmp_path: Path) -> None:
 
 
 def test_what_killed_writers_left_is_removed(tmp_path: Path) -> None:
-    """Old temporary files of this file go; new ones and everybody else's stay."""
+    """Temporary files of this file go, unless they are being written; everybody else's stay."""
     mine, *others = [".health.0123abcd.tmp", ".health.mine.tmp", "x.0123abcd.tmp", ".health.old"]
     for name in (mine, *others):
         (tmp_path / name).touch()
-        os.utime(tmp_path / name, (0, 0))
-    (tmp_path / ".health.aaaaaaaa.tmp").touch()  # another writer's, at work
-    write(tmp_path / ".health", "")
+    with (tmp_path / ".health.aaaaaaaa.tmp").open("w") as at_work:
+        fcntl.flock(at_work, fcntl.LOCK_EX)  # another writer's
+        write(tmp_path / ".health", "")
     left = {".health", ".health.aaaaaaaa.tmp", *others}
     assert names(tmp_path) == left

@@ -18,7 +18,8 @@ from rich.console import Console
 from camdl.domain.captures import Capture, ListedCapture
 from camdl.domain.outcomes import Counts, Failed, Outcome, StreamResult
 from camdl.ports import Listing, NoListing
-from camdl.report.progress import NoProgress, RichProgress, can_be_live
+from camdl.report.progress import RichProgress, can_be_live
+from camdl.report.screen import NoProgress
 
 if TYPE_CHECKING:
     from camdl.ports import Progress
@@ -195,5 +196,4 @@ def test_a_terminal_that_fails_at_once_ends_no_run() -> None:
 
 def test_nothing_can_be_shown_to_nobody() -> None:
     """The silent one takes everything."""
-    with NoProgress() as progress:
-        act(progress)
+    act(NoProgress())

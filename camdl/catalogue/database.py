@@ -1,0 +1,183 @@
+"""The database behind the catalogue: how it is opened, and what its errors mean."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import contextmanager
+from enum import Enum, auto
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import create_engine, event, inspect, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.pool import NullPool, StaticPool
+
+from camdl.catalogue.tables import SCHEMA
+from camdl.domain.text import one_line
+from camdl.errors import CatalogueError, ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection, Engine
+
+VERSION_TABLE = "alembic_version"
+
+# A writer that is not camdl (a backup, a person's shell) may hold the database for a moment.
+_BUSY_SECONDS = 5.0
+
+
+class State(Enum):
+    """What a database holds."""
+
+    ABSENT = auto()  # no catalogue: no file, an empty one, or no tables in it
+    OLDER = auto()
+    CURRENT = auto()
+    FOREIGN = auto()  # a newer camdl's, or nothing of ours
+
+
+class Database:
+    """The database at `url`, opened when it is first used. Close it when done.
+
+    With SQLite a file is only ever made when `may_create` is set: opening one that is not there
+    would silently begin an empty catalogue.
+    """
+
+    def __init__(self, url: str, *, may_create: bool = False) -> None:
+        """Prepare to open it.
+
+        Raises:
+            ConfigError: there is no driver for such a URL.
+        """
+        self._url = make_url(url)
+        self._may_create = may_create
+        self._engine = self._make_engine()
+
+    @property
+    def name(self) -> str:
+        """What messages call it: the file, or the URL without its password and parameters."""
+        if self.is_sqlite:
+            return self._url.database or "in memory"
+        return self._url.set(query={}).render_as_string(hide_password=True)
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether it is a file on this machine that camdl may make and change by itself."""
+        return self._url.get_backend_name() == "sqlite"
+
+    @property
+    def file(self) -> Path | None:
+        """SQLite's file; None for a server, and for a database in memory."""
+        return Path(self._url.database) if self.is_sqlite and self._url.database else None
+
+    @property
+    def engine(self) -> Engine:
+        """SQLAlchemy's engine."""
+        return self._engine
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """A connection in a transaction that is committed at the end of the `with`.
+
+        Raises:
+            CatalogueError: the database cannot be used; nothing of the transaction is kept.
+        """
+        with self.errors_told(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def errors_told(self) -> Iterator[None]:
+        """Turn the errors of the libraries inside the `with` into one.
+
+        Raises:
+            CatalogueError: there was one.
+        """
+        try:
+            yield
+        except SQLAlchemyError as error:
+            raise CatalogueError(f"the catalogue {self.name}: {_reason(error)}") from error
+
+    def state(self) -> State:
+        """What it holds.
+
+        Raises:
+            CatalogueError: it cannot be read.
+        """
+        revision = self.revision()
+        if revision is None:
+            return State.FOREIGN
+        if not revision:
+            return State.ABSENT
+        if revision == SCHEMA:
+            return State.CURRENT
+        # Revisions are numbered.
+        return State.OLDER if revision < SCHEMA else State.FOREIGN
+
+    def revision(self) -> str | None:
+        """The number of the newest migration it has had; empty for none, None if it is not ours.
+
+        Raises:
+            CatalogueError: it cannot be read.
+        """
+        if self.file and not _has_content(self.file):
+            return ""
+        with self.transaction() as connection:
+            tables = inspect(connection).get_table_names()
+            if VERSION_TABLE not in tables:
+                return None if tables else ""
+            query = text(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S608  # a constant
+            return str(connection.execute(query).scalar() or "")
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._engine.dispose()
+
+    def _make_engine(self) -> Engine:
+        try:
+            if not self.is_sqlite:
+                return create_engine(self._url)
+        except (ImportError, NoSuchModuleError) as error:
+            raise ConfigError(
+                f"there is no driver here for {self.name}: {one_line(str(error))}",
+                advice="Use a SQLite catalogue, such as sqlite:///data/camdl.db",
+            ) from error
+        pool = NullPool if self.file else StaticPool
+        engine = create_engine("sqlite://", creator=self._connect, poolclass=pool)
+        event.listen(engine, "connect", _prepare)
+        event.listen(engine, "begin", _begin)
+        return engine
+
+    def _connect(self) -> sqlite3.Connection:
+        if self.file is None:
+            return sqlite3.connect(":memory:")
+        mode = "rwc" if self._may_create else "rw"
+        uri = f"{self.file.absolute().as_uri()}?mode={mode}"
+        return sqlite3.connect(uri, timeout=_BUSY_SECONDS, uri=True)
+
+
+def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+    # The driver would begin transactions by itself, and not before DDL.
+    connection.isolation_level = None
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA synchronous = FULL")
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN")
+
+
+def _has_content(file: Path) -> bool:
+    """Whether there is more than an empty file, which SQLite would take for a new database."""
+    try:
+        return file.stat().st_size > 0
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise CatalogueError(f"the catalogue {file}: {error.strerror}") from error
+
+
+def _reason(error: SQLAlchemyError) -> str:
+    """What the database said, without the statement and its values."""
+    original: Any = error.orig if isinstance(error, DBAPIError) else error
+    return one_line(str(original)) or type(original).__name__

@@ -1,0 +1,291 @@
+"""Reads and writes the catalogue's rows."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import and_, delete, exists, func, insert, select, tuple_, update
+
+from camdl.catalogue.tables import captures, pending, runs, stream_results
+from camdl.domain.captures import Capture, ListedCapture, utc
+from camdl.domain.outcomes import (
+    Counts,
+    Duplicate,
+    Failed,
+    Outcome,
+    PendingCapture,
+    Rejected,
+    RunRecord,
+    Saved,
+    StreamHistory,
+    StreamResult,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Connection, Row, Table
+
+    from camdl.catalogue.database import Database
+    from camdl.domain.outcomes import ImageOutcome, StoredImage
+
+_LISTED = [str(Outcome.OK), str(Outcome.PARTLY)]
+
+
+class SqlCatalogue:
+    """Implements `camdl.ports.Catalogue` in a database whose schema is this version's."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def begin_run(self, run_id: str, verb: str, started_at: datetime) -> None:
+        """Record that a run has begun."""
+        values = {"id": run_id, "verb": verb, "started_at": started_at, "error": ""}
+        with self._database.transaction() as connection:
+            connection.execute(insert(runs).values(values))
+
+    def finish_run(self, run: RunRecord) -> None:
+        """Record how a run, begun before, has ended, with its streams' results."""
+        values = {
+            "ended_at": run.ended_at,
+            "outcome": run.outcome and str(run.outcome),
+            "exit_code": run.exit_code,
+            "error": run.error,
+        }
+        results = [_result_values(run.id, result) for result in run.streams]
+        with self._database.transaction() as connection:
+            connection.execute(update(runs).where(runs.c.id == run.id).values(values))
+            if results:
+                connection.execute(insert(stream_results), results)
+
+    def newest(self, stream: str) -> datetime | None:
+        """The newest archived capture's instant."""
+        with self._database.transaction() as connection:
+            return _newest(connection, stream)
+
+    def archived(self, wanted: Sequence[Capture]) -> frozenset[Capture]:
+        """Those of `wanted` that are archived."""
+        found: set[Capture] = set()
+        with self._database.transaction() as connection:
+            for stream in {one.stream for one in wanted}:
+                # One range instead of a long list of instants: a listing is a stretch of time.
+                instants = [one.captured_at for one in wanted if one.stream == stream]
+                query = select(captures.c.captured_at).where(
+                    captures.c.stream == stream,
+                    captures.c.captured_at.between(min(instants), max(instants)),
+                )
+                found |= {Capture(instant, stream) for instant in connection.scalars(query)}
+        return frozenset(found.intersection(wanted))
+
+    def pending(self, stream: str, since: datetime) -> tuple[PendingCapture, ...]:
+        """What was listed since `since` and is not archived, newest first."""
+        query = (
+            select(pending)
+            .where(
+                pending.c.stream == stream,
+                pending.c.captured_at >= since,
+                # Both at once can only be where two runs were, their lock file being deleted.
+                ~exists().where(_same_capture(captures, pending)),
+            )
+            .order_by(pending.c.captured_at.desc())
+        )
+        with self._database.transaction() as connection:
+            return tuple(
+                PendingCapture(
+                    ListedCapture(Capture(row.captured_at, row.stream), row.url),
+                    row.reason,
+                    row.not_before,
+                )
+                for row in connection.execute(query)
+            )
+
+    def record(
+        self,
+        run_id: str,
+        outcomes: Iterable[tuple[ListedCapture, ImageOutcome | None]],
+        now: datetime,
+    ) -> None:
+        """Record, in one transaction, what became of images."""
+        stored: list[dict[str, object]] = []
+        missing: list[dict[str, object]] = []
+        listed: list[dict[str, object]] = []
+        for one, outcome in outcomes:
+            if isinstance(outcome, Saved | Duplicate):
+                stored.append(_capture_values(outcome.image, run_id))
+            elif outcome is None:
+                listed.append(_pending_values(one, "", None, now))
+            else:
+                missing.append(_missing_values(one, outcome, now))
+        with self._database.transaction() as connection:
+            _add_captures(connection, stored)
+            _add_pending(connection, listed, ["url"])
+            _add_pending(connection, missing, ["url", "reason", "not_before"])
+
+    def last_runs(self, verb: str, limit: int) -> tuple[RunRecord, ...]:
+        """The newest runs of `verb`, newest first, with their streams' results."""
+        query = (
+            select(runs)
+            .where(runs.c.verb == verb)
+            .order_by(runs.c.started_at.desc(), runs.c.id.desc())
+            .limit(limit)
+        )
+        with self._database.transaction() as connection:
+            found = connection.execute(query).all()
+            results = _results_of(connection, [row.id for row in found])
+        return tuple(_run(row, results.get(row.id, [])) for row in found)
+
+    def stream_history(self, stream: str) -> StreamHistory:
+        """What the verdict on a stream needs."""
+        results = (
+            select(stream_results.c.outcome, stream_results.c.reason, runs.c.started_at)
+            .join_from(stream_results, runs)
+            .where(stream_results.c.stream == stream)
+            .subquery()
+        )
+        last_good = (
+            select(func.max(results.c.started_at))
+            .where(results.c.outcome.in_(_LISTED))
+            .scalar_subquery()
+        )
+        failed = select(results).where(
+            results.c.outcome == str(Outcome.FAILED),
+            (results.c.started_at > last_good) | last_good.is_(None),
+        )
+        newest_failed = failed.order_by(results.c.started_at.desc()).limit(1)
+        with self._database.transaction() as connection:
+            failures = connection.scalar(select(func.count()).select_from(failed.subquery())) or 0
+            reason = connection.scalar(select(newest_failed.subquery().c.reason)) or ""
+            newest = _newest(connection, stream)
+        return StreamHistory(stream, newest, failures, reason)
+
+
+def _newest(connection: Connection, stream: str) -> datetime | None:
+    query = select(func.max(captures.c.captured_at)).where(captures.c.stream == stream)
+    newest: datetime | None = connection.scalar(query)
+    return newest
+
+
+def _same_capture(one: Table, other: Table) -> Any:
+    return and_(one.c.stream == other.c.stream, one.c.captured_at == other.c.captured_at)
+
+
+def _add_captures(connection: Connection, rows: Sequence[Mapping[str, object]]) -> None:
+    if not rows:
+        return
+    add = _insert(connection, captures).on_conflict_do_nothing()
+    connection.execute(add, rows)
+    done = [(row["stream"], row["captured_at"]) for row in rows]
+    here = tuple_(pending.c.stream, pending.c.captured_at)
+    connection.execute(delete(pending).where(here.in_(done)))
+
+
+def _add_pending(
+    connection: Connection, rows: Sequence[Mapping[str, object]], anew: Sequence[str]
+) -> None:
+    """Add `rows`; of those that are there already the columns `anew` are replaced."""
+    if not rows:
+        return
+    add = _insert(connection, pending)
+    add = add.on_conflict_do_update(
+        index_elements=[pending.c.stream, pending.c.captured_at],
+        set_={name: add.excluded[name] for name in anew},
+    )
+    connection.execute(add, rows)
+
+
+def _insert(connection: Connection, table: Table) -> Any:
+    """An INSERT that knows ON CONFLICT, which both databases write alike and SQLAlchemy not."""
+    if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql
+
+        return postgresql.insert(table)
+    from sqlalchemy.dialects import sqlite
+
+    return sqlite.insert(table)
+
+
+def _capture_values(image: StoredImage, run_id: str) -> dict[str, object]:
+    return {
+        "stream": image.capture.stream,
+        "captured_at": image.capture.captured_at,
+        "key": image.key,
+        "sha256": image.sha256,
+        "bytes": image.size,
+        "width": image.width,
+        "height": image.height,
+        "source_url": image.source_url,
+        "fetched_at": utc(image.fetched_at),
+        "run_id": run_id,
+    }
+
+
+def _missing_values(
+    listed: ListedCapture, outcome: Rejected | Failed, now: datetime
+) -> dict[str, object]:
+    not_before = outcome.not_before if isinstance(outcome, Failed) else None
+    return _pending_values(listed, outcome.reason, not_before, now)
+
+
+def _pending_values(
+    listed: ListedCapture, reason: str, not_before: datetime | None, now: datetime
+) -> dict[str, object]:
+    return {
+        "stream": listed.capture.stream,
+        "captured_at": listed.capture.captured_at,
+        "url": listed.url,
+        "reason": reason,
+        "listed_at": now,
+        "not_before": not_before,
+    }
+
+
+def _result_values(run_id: str, result: StreamResult) -> dict[str, object]:
+    return {
+        "run_id": run_id,
+        "stream": result.stream,
+        "outcome": str(result.outcome),
+        **asdict(result.counts),
+        "newest": result.newest,
+        "seconds": result.seconds,
+        "reason": result.reason,
+        "unreachable": result.unreachable,
+    }
+
+
+def _results_of(connection: Connection, run_ids: Sequence[str]) -> dict[str, list[StreamResult]]:
+    query = (
+        select(stream_results)
+        .where(stream_results.c.run_id.in_(run_ids))
+        .order_by(stream_results.c.stream)
+    )
+    found: dict[str, list[StreamResult]] = {}
+    for row in connection.execute(query):
+        found.setdefault(row.run_id, []).append(_result(row))
+    return found
+
+
+def _result(row: Row[Any]) -> StreamResult:
+    return StreamResult(
+        row.stream,
+        Outcome(row.outcome),
+        Counts(row.listed, row.new, row.saved, row.duplicate, row.rejected, row.failed),
+        row.newest,
+        row.seconds,
+        row.reason,
+        row.unreachable,
+    )
+
+
+def _run(row: Row[Any], results: Sequence[StreamResult]) -> RunRecord:
+    return RunRecord(
+        row.id,
+        row.verb,
+        row.started_at,
+        row.ended_at,
+        Outcome(row.outcome) if row.outcome else None,
+        row.exit_code,
+        row.error,
+        tuple(results),
+    )

@@ -1,0 +1,126 @@
+"""The tables of the catalogue as this version reads and writes them.
+
+The migrations make them; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import TYPE_CHECKING
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+)
+
+from camdl.domain.captures import utc
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy import Dialect
+
+# The newest migration: what the version table of a database says that these tables are in.
+SCHEMA = "0001"
+
+
+class Instant(TypeDecorator["datetime"]):
+    """An instant: aware, and UTC in both directions.
+
+    SQLite keeps no time zones, so there the column holds UTC without saying so.
+    """
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse a naive time: nobody knows which instant it means."""
+        if value is None:
+            return None
+        moment = utc(value)
+        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Say that it is UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("verb", String(20), nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("ended_at", Instant),  # none: it goes on, or it was killed
+    Column("outcome", String(20)),
+    Column("exit_code", Integer),
+    Column("error", Text, nullable=False, default=""),
+    Index(None, "verb", "started_at"),
+)
+
+stream_results = Table(
+    "stream_results",
+    metadata,
+    Column("run_id", ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("stream", String(64), primary_key=True),
+    Column("outcome", String(20), nullable=False),
+    Column("listed", Integer, nullable=False),
+    Column("new", Integer, nullable=False),
+    Column("saved", Integer, nullable=False),
+    Column("duplicate", Integer, nullable=False),
+    Column("rejected", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Column("newest", Instant),
+    Column("seconds", Float, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("unreachable", Boolean, nullable=False),
+    Index(None, "stream", "run_id"),
+)
+
+captures = Table(
+    "captures",
+    metadata,
+    Column("stream", String(64), primary_key=True),
+    Column("captured_at", Instant, primary_key=True),
+    Column("key", String(255), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("source_url", Text, nullable=False),
+    Column("fetched_at", Instant, nullable=False),
+    Column("run_id", String(40), nullable=False),  # may outlive the run's row
+)
+
+# What a source has listed and the archive lacks.
+pending = Table(
+    "pending",
+    metadata,
+    Column("stream", String(64), primary_key=True),
+    Column("captured_at", Instant, primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("reason", Text, nullable=False),  # empty: no run has asked for the image yet
+    Column("listed_at", Instant, nullable=False),  # when a run first saw it
+    Column("not_before", Instant),  # the source asked to be left alone until then
+)

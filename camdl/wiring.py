@@ -1,0 +1,240 @@
+"""The one place that chooses adapters from the settings."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from camdl.domain.health import Thresholds
+from camdl.errors import BrowserMissingError
+from camdl.ops import disk, health_file, log
+from camdl.ops.lock import FileLock
+from camdl.verbs.download import Order, Ports
+from camdl.verbs.health import health as judge
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from camdl.archive.local import LocalArchive
+    from camdl.catalogue.rows import SqlCatalogue
+    from camdl.catalogue.schema import SqlSchema
+    from camdl.config import Loaded, Settings
+    from camdl.deadline import Deadline
+    from camdl.domain.health import Health
+    from camdl.ops.signals import Signals
+    from camdl.ports import Progress
+
+_LOG = logging.getLogger("camdl")
+
+
+def utc_now() -> datetime:
+    """The instant it is."""
+    return datetime.now(UTC)
+
+
+def log_to_stderr(*, quiet: bool, verbose: bool) -> None:
+    """Show messages as the command line asks for."""
+    log.to_stderr(logging.ERROR if quiet else logging.INFO if verbose else logging.WARNING)
+
+
+def lock(loaded: Loaded, verb: str) -> FileLock:
+    """What keeps `verb` apart from other runs."""
+    return FileLock(loaded.settings.lock_file, verb)
+
+
+def order(
+    loaded: Loaded,
+    names: Sequence[str],
+    *,
+    latest: int | None,
+    dry_run: bool,
+    wait_seconds: float,
+) -> Order:
+    """What a download is asked to do.
+
+    Raises:
+        UsageError: there is no stream of one of `names`.
+    """
+    settings = loaded.settings
+    return Order(
+        streams=loaded.streams(names),
+        latest=latest,
+        dry_run=dry_run,
+        wait_seconds=wait_seconds,
+        deadline_seconds=settings.run_deadline_seconds,
+        retention=timedelta(days=settings.retention_days),
+        concurrent=settings.concurrent_downloads,
+        batch_size=settings.batch_size,
+    )
+
+
+class Workshop:
+    """Implements `camdl.verbs.download.Tools` as the settings say."""
+
+    def __init__(self, loaded: Loaded, signals: Signals, progress: Progress) -> None:
+        self._loaded = loaded
+        self._settings = loaded.settings
+        self._signals = signals
+        self.lock = lock(loaded, "download")
+        self.progress = progress
+
+    def now(self) -> datetime:
+        """The instant it is, in UTC."""
+        return utc_now()
+
+    def is_ending(self) -> None:
+        """From now on no signal needs to end the run."""
+        self._signals.is_ending()
+
+    def write_health(self) -> None:
+        """Write the verdict on the archive, as it is now.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        health_file.write(self._settings.health_file, health(self._loaded).to_dict())
+
+    @contextmanager
+    def open(self, order: Order, deadline: Deadline) -> Iterator[Ports]:
+        """The adapters, as long as the `with` lasts.
+
+        Raises:
+            ConfigError: there is no browser, or the catalogue is not this version's.
+            CatalogueError: the catalogue cannot be used.
+            StorageError: the archive cannot be used.
+        """
+        from camdl.archive.local import LocalArchive
+        from camdl.fetching.images import HttpFetcher
+        from camdl.fetching.retry import RetryPolicy, retrying
+        from camdl.sources import browser
+        from camdl.sources.diagnostics import Diagnostics
+        from camdl.sources.page import PageSource
+
+        settings = self._settings
+        found = browser.find(settings.browser_executable, headless=settings.headless)
+        if found.sandbox_off:
+            # Under cron it would come every ten minutes; the health file says it too.
+            _LOG.log(logging.WARNING if sys.stderr.isatty() else logging.INFO, found.sandbox_off)
+        policy = RetryPolicy(
+            settings.max_retries,
+            settings.retry_delay_seconds,
+            settings.backoff_multiplier,
+            settings.max_retry_delay_seconds,
+            settings.exponential_backoff,
+        )
+        retry = retrying(policy, deadline)
+        with ExitStack() as stack:
+            source = stack.enter_context(
+                PageSource(
+                    found,
+                    retrying=retry,
+                    timeout_seconds=settings.timeout,
+                    diagnostics=Diagnostics(settings.diagnostics_dir),
+                )
+            )
+            # The slowest comes first: the browser starts while the catalogue is opened.
+            source.prepare(order.streams)
+            archive = LocalArchive(settings.download_dir)
+            catalogue = stack.enter_context(_catalogue(settings, archive, dry_run=order.dry_run))
+            if not order.dry_run:
+                known = any(catalogue.newest(stream.name) for stream in order.streams)
+                archive.begin(holds_captures=known)
+            fetcher = HttpFetcher(
+                retry,
+                timeout_seconds=settings.timeout,
+                max_bytes=settings.max_image_bytes,
+                connections=settings.concurrent_downloads,
+                clock=utc_now,
+            )
+            stack.callback(fetcher.close)
+            yield Ports(source, fetcher, archive, catalogue)
+
+
+@contextmanager
+def _catalogue(
+    settings: Settings, archive: LocalArchive, *, dry_run: bool
+) -> Iterator[SqlCatalogue]:
+    """The catalogue that a run works on; a dry run makes none."""
+    from camdl.catalogue import opening
+    from camdl.catalogue.database import Database
+
+    database = Database(settings.database_url, may_create=not dry_run)
+    try:
+        if dry_run:
+            yield opening.existing(database) or opening.forgetful()
+        else:
+            yield opening.existing_or_new(database, archive.has_images)
+    finally:
+        database.close()
+
+
+def health(loaded: Loaded) -> Health:
+    """The verdict on the archive, as it is now."""
+    from camdl.archive.local import LocalArchive
+    from camdl.catalogue import opening
+    from camdl.catalogue.database import Database
+    from camdl.sources.browser import sandbox_off
+
+    settings = loaded.settings
+    archive = LocalArchive(settings.download_dir)
+    database: Database | None = None
+
+    def catalogue() -> SqlCatalogue | None:
+        nonlocal database
+        database = Database(settings.database_url)
+        found = opening.existing(database)
+        if found is None and archive.has_images():
+            raise opening.lost(database)
+        return found
+
+    try:
+        return judge(
+            catalogue,
+            lambda: disk.usage(settings.download_dir),
+            loaded.streams(),
+            interval=timedelta(minutes=settings.download_interval_minutes),
+            now=utc_now(),
+            thresholds=Thresholds(settings.disk_warning_percent, settings.disk_critical_percent),
+            browser_note=sandbox_off(),
+        )
+    finally:
+        if database is not None:
+            database.close()
+
+
+@contextmanager
+def schema(loaded: Loaded) -> Iterator[SqlSchema]:
+    """The schema of the catalogue.
+
+    Raises:
+        ConfigError: there is no driver for such a database.
+    """
+    from camdl.catalogue.database import Database
+    from camdl.catalogue.schema import SqlSchema
+
+    database = Database(loaded.settings.database_url, may_create=True)
+    try:
+        yield SqlSchema(database)
+    finally:
+        database.close()
+
+
+def demo(*, frames: Path | None, directory: Path | None, serve: bool, port: int) -> int:
+    """Run the demo, or keep its site up, and return the exit code."""
+    from camdl.demo import run
+    from camdl.sources import browser
+
+    if serve:
+        return run.serve(frames=frames, port=port)
+
+    def find() -> Path | None:
+        try:
+            return browser.find().executable
+        except BrowserMissingError:
+            return None
+
+    return run.run(find, frames=frames, directory=directory)
