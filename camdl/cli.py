@@ -6,6 +6,7 @@ Data goes to stdout and messages to stderr. Heavy modules are imported inside th
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from camdl import __version__
-from camdl.errors import CamdlError, ExitCode
+from camdl.errors import CamdlError, ExitCode, StorageError
 from camdl.ops.signals import Signals
 
 if TYPE_CHECKING:
@@ -28,10 +29,15 @@ app = typer.Typer(
     "Each call does one piece of work and exits; cron or a systemd timer gives the cadence.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help fits every width, and pastes into a mail
     add_completion=False,
 )
-config_app = typer.Typer(help="Show, check or begin the configuration.", no_args_is_help=True)
-db_app = typer.Typer(help="The catalogue's database schema.", no_args_is_help=True)
+config_app = typer.Typer(
+    help="Show, check or begin the configuration.", no_args_is_help=True, rich_markup_mode=None
+)
+db_app = typer.Typer(
+    help="The catalogue's database schema.", no_args_is_help=True, rich_markup_mode=None
+)
 app.add_typer(config_app, name="config")
 app.add_typer(db_app, name="db")
 
@@ -59,19 +65,64 @@ Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say what happens
 
 def main() -> NoReturn:
     """Run the command line; the one place that turns errors into exit codes."""
+    _prepare_output()
     SIGNALS.install()
     try:
-        app()
+        _run_to_the_last_byte()
     except CamdlError as error:
         _explain(error)
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # Whoever read our output has left: what is still buffered must not be tried at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # whoever read our output has left
+        _let_go_of_output()
         sys.exit(ExitCode.PARTLY)
     except Exception as bug:  # noqa: BLE001  # the boundary: a bug is told in one line
         sys.exit(_confess(bug))
     sys.exit(ExitCode.OK)
+
+
+def _run_to_the_last_byte() -> None:
+    """Run the command and write all of its output.
+
+    Raises:
+        StorageError: the system refused something, such as a place for the output.
+    """
+    try:
+        try:
+            app()
+        except SystemExit:
+            sys.stdout.flush()
+            raise
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        if error.errno is None:  # raised by a library, not by the system
+            raise
+        _let_go_of_output()
+        raise StorageError(f"the system refused something: {error}") from error
+
+
+def _prepare_output() -> None:
+    """Have streams to write to, whoever started this, and letters that any of them can take."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # Else the next file that is opened, such as the lock, would get this number, and
+            # what a child process prints.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _let_go_of_output() -> None:
+    """What is still to be written and cannot be must not be tried again at exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _version(asked: bool) -> None:
@@ -165,7 +216,7 @@ def health(
     raise typer.Exit(verdict.exit_code)
 
 
-@app.command()
+@app.command(short_help="See everything work, on this machine alone.")
 def demo(
     frames: Annotated[
         Path | None,
@@ -204,7 +255,7 @@ def config_show(config: ConfigFile = None) -> None:
     _print(show(_load(config)))
 
 
-@config_app.command("check")
+@config_app.command("check", short_help="Check the configuration, and show the URLs it makes.")
 def config_check(config: ConfigFile = None) -> None:
     """Check the configuration, and show what its templates make of a capture."""
     from camdl import wiring

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from camdl.domain.health import Thresholds
-from camdl.errors import BrowserMissingError
+from camdl.errors import BrowserMissingError, CatalogueError, StorageError
 from camdl.ops import disk, health_file, log
 from camdl.ops.lock import FileLock
 from camdl.verbs.download import Order, Ports
@@ -141,7 +141,8 @@ class Workshop:
             archive = LocalArchive(settings.download_dir)
             catalogue = stack.enter_context(_catalogue(settings, archive, dry_run=order.dry_run))
             if not order.dry_run:
-                known = any(catalogue.newest(stream.name) for stream in order.streams)
+                # Any stream's: one that is new must not mark an empty mount point as the archive.
+                known = any(catalogue.newest(name) for name in self._loaded.known)
                 archive.begin(holds_captures=known)
             fetcher = HttpFetcher(
                 retry,
@@ -187,8 +188,11 @@ def health(loaded: Loaded) -> Health:
         nonlocal database
         database = Database(settings.database_url)
         found = opening.existing(database)
-        if found is None and archive.has_images():
-            raise opening.lost(database)
+        try:
+            if found is None and archive.has_images():
+                raise opening.lost(database)
+        except StorageError as error:  # nobody knows whether there should be one
+            raise CatalogueError(str(error), advice=error.advice) from error
         return found
 
     try:
@@ -226,15 +230,17 @@ def schema(loaded: Loaded) -> Iterator[SqlSchema]:
 def demo(*, frames: Path | None, directory: Path | None, serve: bool, port: int) -> int:
     """Run the demo, or keep its site up, and return the exit code."""
     from camdl.demo import run
-    from camdl.sources import browser
 
     if serve:
         return run.serve(frames=frames, port=port)
+    return run.run(found_browser, frames=frames, directory=directory)
 
-    def find() -> Path | None:
-        try:
-            return browser.find().executable
-        except BrowserMissingError:
-            return None
 
-    return run.run(find, frames=frames, directory=directory)
+def found_browser() -> Path | None:
+    """The browser that is here without any setting, if there is one."""
+    from camdl.sources import browser
+
+    try:
+        return browser.find().executable
+    except BrowserMissingError:
+        return None

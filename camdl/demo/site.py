@@ -148,6 +148,7 @@ class _Server(ThreadingHTTPServer):
     """The HTTP server of one site."""
 
     daemon_threads = True
+    request_queue_size = 128  # a browser opens many connections at once
 
     def __init__(self, address: tuple[str, int], site: GateSite) -> None:
         self.site = site

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _POLL_SECONDS = 0.1
 _TRIES = 10
 _NOTE_BYTES = 128
-_NOTE = re.compile(r"camdl \S+, pid ([1-9]\d{0,9}), started ", re.ASCII)
+_NOTE = re.compile(r"camdl [a-z -]+, pid ([1-9]\d{0,9}), started ", re.ASCII)
 _NO_LOCKS = frozenset({errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK})
 _NOT_A_FILE = frozenset({errno.EISDIR, errno.ENXIO, errno.ENODEV})
 

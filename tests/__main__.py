@@ -1,0 +1,59 @@
+"""Provides what the tests need beside Python packages, and runs them.
+
+    python -m tests [PYTEST'S ARGUMENTS]
+
+Without arguments that is the whole suite, on every core and with the coverage. As root on Debian
+or Ubuntu it installs what the system lacks; another user is told the one command for root.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+
+from camdl.demo.browser import provide
+from camdl.errors import CamdlError
+from camdl.wiring import found_browser
+
+# Programs that tests start, and Debian's packages with them.
+_PROGRAMS = {
+    "strace": "strace",  # brings about faults of system calls
+    "openssl": "openssl",  # certificates of test servers
+    "chattr": "e2fsprogs",
+    "mount": "mount",
+    "prlimit": "util-linux",
+    "ip": "iproute2",
+}
+_WHOLE_SUITE = ("-n", "auto", "--dist", "loadgroup", "--cov", "--cov-report", "term-missing")
+
+
+def main(arguments: list[str]) -> int:
+    """Exit as pytest does, or with 1 where something is missing."""
+    missing = sorted({pkg for name, pkg in _PROGRAMS.items() if not shutil.which(name)})
+    if missing and not _install(missing):
+        return 1
+    try:
+        print(f"The tests' browser is {provide(found_browser, print)}", flush=True)
+    except CamdlError as error:
+        print(f"{error}\n{error.advice}", file=sys.stderr)
+        return 1
+    command = [sys.executable, "-m", "pytest", *(arguments or _WHOLE_SUITE)]
+    return subprocess.run(command, check=False).returncode
+
+
+def _install(packages: list[str]) -> bool:
+    """Whether `packages` could be installed."""
+    install = ["apt-get", "install", "-y", "--no-install-recommends", *packages]
+    if os.geteuid() or not shutil.which("apt-get"):
+        root = f"apt-get update && {' '.join(install)}"
+        print(f"The tests need {', '.join(packages)}. Run once as root: {root}", file=sys.stderr)
+        return False
+    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    update = subprocess.run(["apt-get", "update"], env=quiet, check=False)
+    return not update.returncode and not subprocess.run(install, env=quiet, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,167 @@
+"""The README's help texts and example outputs are those of the program."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from camdl.demo.run import STREAMS
+from camdl.demo.site import GateSite
+from tests.support.images import gate_jpeg
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+BLOCK = re.compile(r"^```(?P<kind>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+ELLIPSIS = "…"
+
+
+@dataclass(frozen=True)
+class Example:
+    """A command of the README and what it prints there."""
+
+    command: str
+    output: str
+
+
+def blocks(kind: str) -> list[str]:
+    """The texts of the README's blocks of this kind."""
+    return [found["text"] for found in BLOCK.finditer(README) if found["kind"] == kind]
+
+
+def examples() -> list[Example]:
+    """Every command that the README shows with its output."""
+    found = []
+    for block in blocks("console"):
+        command, _, output = block.partition("\n")
+        assert command.startswith("$ "), block
+        found.append(Example(command.removeprefix("$ "), output))
+    return found
+
+
+HELP = [one for one in examples() if one.command.endswith("--help")]
+RUNS = [one for one in examples() if not one.command.endswith("--help")]
+
+
+def camdl(command: str, cwd: Path, columns: int = 80) -> subprocess.CompletedProcess[str]:
+    """Run a command line that begins with `camdl`, as at a terminal that is `columns` wide."""
+    program, *arguments = shlex.split(command)
+    assert program == "camdl"
+    environ = {name: text for name, text in os.environ.items() if not name.startswith("CAMDL_")}
+    return subprocess.run(
+        [sys.executable, "-m", "camdl", *arguments],
+        cwd=cwd,
+        env={**environ, "COLUMNS": str(columns), "NO_COLOR": "1", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def masked(line: str) -> str:
+    """`line` with numbers and their padding made alike, since those differ from run to run."""
+    line = re.sub(r"\d+T\d+Z-[0-9a-f]{6}", "N", line)  # a run's id
+    line = re.sub(r"\d+ h(?: \d+ min)?|\d+ min|\d+ s\b", "N s", line)
+    line = re.sub(r"[0-9][0-9a-f.:T-]*Z?|none", "N", line)
+    return re.sub(r"[─━]+", "─", re.sub(r"\s+", " ", line)).strip()
+
+
+def agrees(shown: str, printed: str) -> bool:
+    """Whether `printed` is what is `shown`; a line `…` stands for any lines."""
+    parts = [re.escape(masked(line)) if line != ELLIPSIS else None for line in shown.splitlines()]
+    pattern = "".join(r"(?:.*\n)*?" if part is None else f"{part}\n" for part in parts)
+    text = "".join(f"{masked(line)}\n" for line in printed.splitlines())
+    return re.fullmatch(pattern, text) is not None
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A directory with the README's own configuration, and the site that it describes."""
+    directory = tmp_path_factory.mktemp("home")
+    picture = lru_cache(lambda _stream, _moment: gate_jpeg())
+    with GateSite(STREAMS, picture, lambda: datetime.now(UTC)) as site:
+        (config,) = blocks("toml")
+        (directory / "camdl.toml").write_text(config.replace(":8765", f":{site.port}"))
+        yield directory
+
+
+@pytest.mark.parametrize("example", HELP, ids=lambda one: one.command)
+def test_help_texts_are_the_programs(example: Example, tmp_path: Path) -> None:
+    """Every help text stands in the README as the program prints it."""
+    assert camdl(example.command, tmp_path).stdout == example.output
+
+
+def test_every_command_is_explained(tmp_path: Path) -> None:
+    """No command is missing from the README."""
+
+    def subcommands(command: str) -> list[str]:
+        _, _, listed = camdl(f"{command} --help", tmp_path).stdout.partition("\nCommands:\n")
+        names = re.findall(r"^  (\S+)", listed, re.MULTILINE)
+        found = [f"{command} {name}" for name in names]
+        return found + [deeper for one in found for deeper in subcommands(one)]
+
+    shown = {one.command.removesuffix(" --help") for one in HELP}
+    assert shown == {"camdl", *subcommands("camdl")}
+
+
+@pytest.mark.xdist_group("readme")
+def test_examples_print_what_they_show(home: Path) -> None:
+    """Each example, run in the order of the README, prints what is shown, numbers apart."""
+    for example in RUNS:
+        shows_table = example.command == "camdl download"
+        done = camdl(f"{example.command}{' -v' if shows_table else ''}", home)
+        printed = done.stderr if done.returncode == 2 else done.stdout
+        printed = printed.replace(str(home), "/srv/camdl")
+        assert agrees(example.output, printed), (example.command, printed, done.stderr)
+
+
+@pytest.mark.xdist_group("readme")
+def test_health_file_has_the_form_that_is_shown(home: Path) -> None:
+    """The keys of the health file are those of the README's."""
+    (shown,) = (json.loads(text) for text in blocks("json"))
+    camdl("camdl download", home)
+    written = json.loads((home / "data/images/.health").read_text())
+    assert shape(written) == shape(shown)
+
+
+def shape(value: object) -> object:
+    """The keys of `value` and of the first of each list in it."""
+    if isinstance(value, dict):
+        return {key: shape(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [shape(value[0])]
+    return ""
+
+
+def test_configuration_shown_is_sound(home: Path) -> None:
+    """The README's configuration is accepted."""
+    assert camdl("camdl config check", home).returncode == 0
+
+
+def test_ci_runs_both_front_doors() -> None:
+    """The two commands that the README begins with are those that are checked."""
+    checked = (ROOT / ".ci/run").read_text()
+    for command in blocks("sh")[:2]:
+        assert command in checked
+
+
+def test_a_difference_is_noticed() -> None:
+    """The comparison of examples bites: other words differ, other numbers do not."""
+    assert agrees("2 streams: 4 new in 2.0 s\n", "2 streams: 12 new in 3.5 s\n")
+    assert agrees("a\n…\nb 1\n", "a\nwhatever\nmore\nb 2\n")
+    assert not agrees("2 streams: 4 new\n", "2 streams: 4 old\n")
+    assert not agrees("a\nb\n", "a\n")
