@@ -112,7 +112,8 @@ def _prepare_output() -> None:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))
+            nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # for good
+            setattr(sys, name, nowhere)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 
@@ -216,7 +217,7 @@ def health(
     raise typer.Exit(verdict.exit_code)
 
 
-@app.command(short_help="See everything work, on this machine alone.")
+@app.command()
 def demo(
     frames: Annotated[
         Path | None,
@@ -255,7 +256,7 @@ def config_show(config: ConfigFile = None) -> None:
     _print(show(_load(config)))
 
 
-@config_app.command("check", short_help="Check the configuration, and show the URLs it makes.")
+@config_app.command("check")
 def config_check(config: ConfigFile = None) -> None:
     """Check the configuration, and show what its templates make of a capture."""
     from camdl import wiring

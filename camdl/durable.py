@@ -45,35 +45,27 @@ def replace(path: Path, data: bytes) -> None:
     """Put `data` under the name `path`, whatever is there; its directory exists.
 
     Raises:
-        OSError: it could not be done; what was there is as it was, and nothing is beside it.
+        OSError: it could not be done, or is not durable; there is all of what was there or all of
+            `data`, and nothing beside it.
     """
-    temporary, descriptor = _new_temporary(path)
-    try:
-        with open(descriptor, "wb") as file:  # noqa: PTH123  # a file descriptor
-            file.write(data)
-            file.flush()
-            os.fsync(descriptor)
-            # Still open, and so still locked.
-            temporary.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
-    sync_directory(path.parent)
+    for _ in range(_TRIES):
+        if _replaced(path, data):
+            sync_directory(path.parent)
+            return
+    raise OSError(errno.EBUSY, "temporary files disappear again and again")
 
 
 def sweep(directory: Path, name: str = "") -> None:
     """Remove what killed processes left when they were writing a file called `name`, or any.
 
     What is being written stays, and so does what does not look like one of our temporary files.
-
-    Raises:
-        OSError: `directory` cannot be read.
+    Nothing waits for it: what cannot be removed stays too, without an error.
     """
     written = glob.escape(name.removeprefix(".")) if name else "?*"
-    for left_over in directory.glob(f".{written}.{_TOKEN}.tmp"):
-        with suppress(OSError):
-            _remove_abandoned(left_over)
+    with suppress(OSError):
+        for left_over in directory.glob(f".{written}.{_TOKEN}.tmp"):
+            with suppress(OSError):
+                _remove_abandoned(left_over)
 
 
 def sync_directory(directory: Path) -> None:
@@ -92,20 +84,37 @@ def sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
-def _new_temporary(path: Path) -> tuple[Path, int]:
-    """A new file next to `path` and its descriptor, locked as long as that is open."""
+def _replaced(path: Path, data: bytes) -> bool:
+    """Whether it was done; if not, the temporary file was taken for abandoned by somebody."""
+    token = secrets.token_hex(_TOKEN_BYTES)
+    temporary = path.with_name(f".{path.name.removeprefix('.')}.{token}.tmp")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    for _ in range(_TRIES):
-        token = secrets.token_hex(_TOKEN_BYTES)
-        temporary = path.with_name(f".{path.name.removeprefix('.')}.{token}.tmp")
-        descriptor = os.open(temporary, flags, 0o666)
-        # A file system without locks will do; nothing is swept there.
+    descriptor = os.open(temporary, flags, 0o666)
+    try:
+        with open(descriptor, "wb") as file:  # noqa: PTH123  # a file descriptor
+            if not _is_ours(descriptor):
+                return False
+            file.write(data)
+            file.flush()
+            os.fsync(descriptor)
+            # Still open, and so still locked.
+            temporary.replace(path)
+    except BaseException:
         with suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.fstat(descriptor).st_nlink:
-            return temporary, descriptor
-        os.close(descriptor)  # it was taken for abandoned before it was locked
-    raise OSError(errno.EBUSY, "temporary files disappear again and again")
+            temporary.unlink(missing_ok=True)
+        raise
+    return True
+
+
+def _is_ours(descriptor: int) -> bool:
+    """Lock a new temporary file, and say whether nobody was faster and removes it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass  # a file system without locks will do; nothing is swept there
+    return os.fstat(descriptor).st_nlink > 0
 
 
 def _remove_abandoned(left_over: Path) -> None:
@@ -114,7 +123,8 @@ def _remove_abandoned(left_over: Path) -> None:
     Raises:
         OSError: somebody is writing it, or the file system has no locks to tell by.
     """
-    descriptor = os.open(left_over, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    # NFS locks only what is open for writing.
+    descriptor = os.open(left_over, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         left_over.unlink()

@@ -1,4 +1,7 @@
-"""The one place that chooses adapters from the settings."""
+"""The one place that chooses adapters from the settings.
+
+What only some commands need is imported where they need it: `camdl health` runs every few minutes.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from camdl.domain.health import Thresholds
 from camdl.errors import BrowserMissingError, CatalogueError, StorageError
-from camdl.ops import disk, health_file, log
-from camdl.ops.lock import FileLock
-from camdl.verbs.download import Order, Ports
-from camdl.verbs.health import health as judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,8 +23,10 @@ if TYPE_CHECKING:
     from camdl.config import Loaded, Settings
     from camdl.deadline import Deadline
     from camdl.domain.health import Health
+    from camdl.ops.lock import FileLock
     from camdl.ops.signals import Signals
     from camdl.ports import Progress
+    from camdl.verbs.download import Order, Ports
 
 _LOG = logging.getLogger("camdl")
 
@@ -38,11 +38,15 @@ def utc_now() -> datetime:
 
 def log_to_stderr(*, quiet: bool, verbose: bool) -> None:
     """Show messages as the command line asks for."""
+    from camdl.ops import log
+
     log.to_stderr(logging.ERROR if quiet else logging.INFO if verbose else logging.WARNING)
 
 
 def lock(loaded: Loaded, verb: str) -> FileLock:
     """What keeps `verb` apart from other runs."""
+    from camdl.ops.lock import FileLock
+
     return FileLock(loaded.settings.lock_file, verb)
 
 
@@ -59,6 +63,8 @@ def order(
     Raises:
         UsageError: there is no stream of one of `names`.
     """
+    from camdl.verbs.download import Order
+
     settings = loaded.settings
     return Order(
         streams=loaded.streams(names),
@@ -96,6 +102,8 @@ class Workshop:
         Raises:
             StorageError: it cannot be written.
         """
+        from camdl.ops import health_file
+
         health_file.write(self._settings.health_file, health(self._loaded).to_dict())
 
     @contextmanager
@@ -107,8 +115,6 @@ class Workshop:
             CatalogueError: the catalogue cannot be used.
             StorageError: the archive cannot be used.
         """
-        from camdl.archive.local import LocalArchive
-        from camdl.fetching.images import HttpFetcher
         from camdl.fetching.retry import RetryPolicy, retrying
         from camdl.sources import browser
         from camdl.sources.diagnostics import Diagnostics
@@ -136,8 +142,12 @@ class Workshop:
                     diagnostics=Diagnostics(settings.diagnostics_dir),
                 )
             )
-            # The slowest comes first: the browser starts while the catalogue is opened.
+            # The slowest comes first: the browser starts while all else is made ready.
             source.prepare(order.streams)
+            from camdl.archive.local import LocalArchive
+            from camdl.fetching.images import HttpFetcher
+            from camdl.verbs.download import Ports
+
             archive = LocalArchive(settings.download_dir)
             catalogue = stack.enter_context(_catalogue(settings, archive, dry_run=order.dry_run))
             if not order.dry_run:
@@ -178,7 +188,10 @@ def health(loaded: Loaded) -> Health:
     from camdl.archive.local import LocalArchive
     from camdl.catalogue import opening
     from camdl.catalogue.database import Database
+    from camdl.domain.health import Thresholds
+    from camdl.ops import disk
     from camdl.sources.browser import sandbox_off
+    from camdl.verbs.health import health as judge
 
     settings = loaded.settings
     archive = LocalArchive(settings.download_dir)

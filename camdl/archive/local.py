@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from camdl import durable
+from camdl.domain.captures import STREAM_NAME, Capture
 from camdl.errors import StorageError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from camdl.domain.captures import Capture
     from camdl.domain.outcomes import ValidImage
 
 MARKER = ".camdl-archive"
 
 _MARK = b"camdl keeps its images below this directory, and tells it by this file from any other.\n"
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 class LocalArchive:
@@ -23,7 +27,8 @@ class LocalArchive:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._swept: set[Path] = set()
+        self._taken_over: set[Path] = set()
+        self._taking_over = Lock()
 
     def begin(self, *, holds_captures: bool) -> None:
         """Get ready to store. `holds_captures` says that the catalogue knows of images in here.
@@ -44,6 +49,9 @@ class LocalArchive:
                     f"gone for good, make an empty file {marker} to go on without them.",
                 )
             durable.make_directory(self._root)
+            with suppress(PermissionError):  # then it is not ours that a killed run has made
+                durable.sync_directory(self._root.parent)
+            durable.sweep(self._root, MARKER)
             durable.replace(marker, _MARK)
         except OSError as error:
             raise _unusable(self._root, error) from error
@@ -52,12 +60,27 @@ class LocalArchive:
         """Whether any file in here has the name of a capture.
 
         Raises:
-            StorageError: that cannot be told.
+            StorageError: none was found, and not everything could be looked at.
         """
-        try:
-            return any(self._root.glob("*/????-??-??/*Z_*.jpg"))
-        except OSError as error:
-            raise _unusable(self._root, error) from error
+        faults: list[StorageError] = []
+
+        def inside(directory: Path) -> list[Path]:
+            try:
+                return list(directory.iterdir())
+            except (FileNotFoundError, NotADirectoryError):
+                return []
+            except OSError as error:
+                faults.append(_unusable(directory, error))
+                return []
+
+        streams = (path for path in inside(self._root) if STREAM_NAME.fullmatch(path.name))
+        days = (path for stream in streams for path in inside(stream) if _DAY.fullmatch(path.name))
+        files = (path.relative_to(self._root).as_posix() for day in days for path in inside(day))
+        if any(map(Capture.from_key, files)):
+            return True
+        if faults:
+            raise faults[0]
+        return False
 
     def put(self, capture: Capture, image: ValidImage) -> str:
         """Store `image` whole and durably, and return its key.
@@ -65,36 +88,45 @@ class LocalArchive:
         What is there under its name is replaced: only what was found to be broken is stored anew.
 
         Raises:
-            StorageError: it could not be stored; what was there is as it was.
+            StorageError: it could not be stored; under its name is what was there, or all of it.
         """
         path = self._root / capture.key
         try:
             durable.make_directory(path.parent)
-            self._sweep(path.parent)
+            self._take_over(path.parent)
             durable.replace(path, image.data)
         except OSError as error:
             raise _unusable(path, error) from error
         return capture.key
 
     def read(self, capture: Capture) -> bytes | None:
-        """The stored bytes, or None if there are none.
+        """The stored bytes, which no power failure takes away any more, or None if there are none.
 
         Raises:
             StorageError: they are there and cannot be read.
         """
         path = self._root / capture.key
         try:
-            return path.read_bytes()
+            data = path.read_bytes()
+            self._take_over(path.parent)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             raise _unusable(path, error) from error
+        return data
 
-    def _sweep(self, directory: Path) -> None:
-        """Once in each directory: a killed run's images are pending, so the next comes by here."""
-        if directory not in self._swept:
-            self._swept.add(directory)
-            durable.sweep(directory)
+    def _take_over(self, directory: Path) -> None:
+        """Finish, once in each directory, what a killed run began there.
+
+        The names that it gave may not be durable, and it left its temporary files. Its images are
+        pending, so the next run comes by.
+        """
+        with self._taking_over:
+            if directory not in self._taken_over:
+                for one in (directory, directory.parent, self._root):
+                    durable.sync_directory(one)
+                durable.sweep(directory)
+                self._taken_over.add(directory)
 
 
 def _unusable(path: Path, error: OSError) -> StorageError:

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    NoSuchModuleError,
+    SQLAlchemyError,
+    StatementError,
+)
 from sqlalchemy.pool import NullPool, StaticPool
 
 from camdl.catalogue.tables import SCHEMA
@@ -48,9 +54,17 @@ class Database:
         """Prepare to open it.
 
         Raises:
-            ConfigError: there is no driver for such a URL.
+            ConfigError: it is no URL of a database, or there is no driver for it.
         """
-        self._url = make_url(url)
+        try:
+            self._url = make_url(url)
+        except (ArgumentError, ValueError):
+            # The cause may quote a part of the URL, and so a password.
+            raise ConfigError(
+                "database_url cannot be understood",
+                advice="It looks like sqlite:///data/camdl.db, or postgresql://user@host/name; "
+                "in a password, characters such as @ / : % are written %40 %2F %3A %25.",
+            ) from None
         self._may_create = may_create
         self._engine = self._make_engine()
 
@@ -87,16 +101,41 @@ class Database:
             yield connection
 
     @contextmanager
+    def migration(self) -> Iterator[Connection]:
+        """As `transaction`, for changes of the schema.
+
+        To change a table of SQLite's, Alembic makes a new one and drops the old: rows that refer
+        to those of the old would go with them.
+        """
+        with self.errors_told(), self._engine.connect() as connection:
+            if self.is_sqlite:  # and inside a transaction it would do nothing
+                connection.connection.cursor().execute("PRAGMA foreign_keys = OFF")
+            with connection.begin():
+                yield connection
+
+    @contextmanager
     def errors_told(self) -> Iterator[None]:
         """Turn the errors of the libraries inside the `with` into one.
 
         Raises:
             CatalogueError: there was one.
+            TypeError: it was a time without a zone, which is no fault of the database.
         """
         try:
             yield
         except SQLAlchemyError as error:
+            if isinstance(error, StatementError) and isinstance(error.orig, TypeError):
+                raise error.orig from error
             raise CatalogueError(f"the catalogue {self.name}: {_reason(error)}") from error
+        except UnicodeDecodeError as error:  # in a message that quotes what is damaged
+            raise self.damaged(error) from error
+
+    def damaged(self, error: Exception) -> CatalogueError:
+        """What to raise when it holds what camdl never wrote, by which `error` came about."""
+        return CatalogueError(
+            f"the catalogue {self.name} is damaged: {one_line(str(error))}",
+            advice="Restore it from a backup.",
+        )
 
     def state(self) -> State:
         """What it holds.
@@ -111,8 +150,9 @@ class Database:
             return State.ABSENT
         if revision == SCHEMA:
             return State.CURRENT
-        # Revisions are numbered.
-        return State.OLDER if revision < SCHEMA else State.FOREIGN
+        # Ours are numbered; other programs that use Alembic have hexadecimal ones.
+        older = revision.isdecimal() and revision < SCHEMA
+        return State.OLDER if older else State.FOREIGN
 
     def revision(self) -> str | None:
         """The number of the newest migration it has had; empty for none, None if it is not ours.
@@ -123,11 +163,12 @@ class Database:
         if self.file and not _has_content(self.file):
             return ""
         with self.transaction() as connection:
-            tables = inspect(connection).get_table_names()
-            if VERSION_TABLE not in tables:
-                return None if tables else ""
-            query = text(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S608  # a constant
-            return str(connection.execute(query).scalar() or "")
+            tables = set(inspect(connection).get_table_names())
+            if VERSION_TABLE in tables:
+                query = text(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S608  # a constant
+                if revision := connection.execute(query).scalar():
+                    return str(revision)
+            return None if tables - {VERSION_TABLE} else ""
 
     def close(self) -> None:
         """Close its connections."""
@@ -160,7 +201,9 @@ def _prepare(connection: sqlite3.Connection, _record: object) -> None:
     # The driver would begin transactions by itself, and not before DDL.
     connection.isolation_level = None
     connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA synchronous = FULL")
+    # FULL would not sync the removal of the journal, by which a transaction is committed: after a
+    # power failure the journal could be back, and what was committed gone.
+    connection.execute("PRAGMA synchronous = EXTRA")
 
 
 def _begin(connection: Connection) -> None:

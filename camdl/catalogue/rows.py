@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ from camdl.domain.outcomes import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection, Row, Table
@@ -62,13 +63,13 @@ class SqlCatalogue:
 
     def newest(self, stream: str) -> datetime | None:
         """The newest archived capture's instant."""
-        with self._database.transaction() as connection:
+        with self._reading() as connection:
             return _newest(connection, stream)
 
     def archived(self, wanted: Sequence[Capture]) -> frozenset[Capture]:
         """Those of `wanted` that are archived."""
         found: set[Capture] = set()
-        with self._database.transaction() as connection:
+        with self._reading() as connection:
             for stream in {one.stream for one in wanted}:
                 # One range instead of a long list of instants: a listing is a stretch of time.
                 instants = [one.captured_at for one in wanted if one.stream == stream]
@@ -91,7 +92,7 @@ class SqlCatalogue:
             )
             .order_by(pending.c.captured_at.desc())
         )
-        with self._database.transaction() as connection:
+        with self._reading() as connection:
             return tuple(
                 PendingCapture(
                     ListedCapture(Capture(row.captured_at, row.stream), row.url),
@@ -131,10 +132,10 @@ class SqlCatalogue:
             .order_by(runs.c.started_at.desc(), runs.c.id.desc())
             .limit(limit)
         )
-        with self._database.transaction() as connection:
+        with self._reading() as connection:
             found = connection.execute(query).all()
             results = _results_of(connection, [row.id for row in found])
-        return tuple(_run(row, results.get(row.id, [])) for row in found)
+            return tuple(_run(row, results.get(row.id, [])) for row in found)
 
     def stream_history(self, stream: str) -> StreamHistory:
         """What the verdict on a stream needs."""
@@ -154,11 +155,25 @@ class SqlCatalogue:
             (results.c.started_at > last_good) | last_good.is_(None),
         )
         newest_failed = failed.order_by(results.c.started_at.desc()).limit(1)
-        with self._database.transaction() as connection:
+        with self._reading() as connection:
             failures = connection.scalar(select(func.count()).select_from(failed.subquery())) or 0
             reason = connection.scalar(select(newest_failed.subquery().c.reason)) or ""
             newest = _newest(connection, stream)
         return StreamHistory(stream, newest, failures, reason)
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        """A connection in a transaction, for questions and what is made of their answers.
+
+        Raises:
+            CatalogueError: the database cannot be used, or holds what camdl never wrote.
+        """
+        with self._database.transaction() as connection:
+            try:
+                yield connection
+            except (AttributeError, TypeError, ValueError) as error:
+                # SQLite notices damage to its own structure, but not to what is stored in it.
+                raise self._database.damaged(error) from error
 
 
 def _newest(connection: Connection, stream: str) -> datetime | None:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 
 from camdl import durable
 from camdl.catalogue.tables import SCHEMA
-from camdl.errors import CatalogueError
+from camdl.errors import CatalogueError, ConfigError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -22,14 +23,21 @@ def upgrade(database: Database) -> None:
 
     Raises:
         CatalogueError: it cannot be done; a migration that failed has changed nothing.
+        ConfigError: its schema is none that this version knows.
     """
     if file := database.file:
         try:
             durable.make_directory(file.absolute().parent)
         except OSError as error:
             raise CatalogueError(f"{file.parent} cannot be made: {error.strerror}") from error
-    with database.transaction() as connection:
-        command.upgrade(_config(connection), "head")
+    try:
+        with database.migration() as connection:
+            command.upgrade(_config(connection), "head")
+    except CommandError as error:
+        raise ConfigError(
+            f"the database {database.name} has a schema that this camdl does not know",
+            advice="Use the newer camdl that made it, or correct database_url.",
+        ) from error
 
 
 class SqlSchema:
@@ -64,6 +72,7 @@ class SqlSchema:
 
         Raises:
             CatalogueError: it cannot be done.
+            ConfigError: its schema is none that this version knows.
         """
         upgrade(self._database)
 

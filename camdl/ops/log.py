@@ -11,11 +11,18 @@ _LONGEST = 2000
 
 
 def to_stderr(level: int) -> None:
-    """Show messages of at least `level`, once and for the rest of the process."""
-    logger = logging.getLogger("camdl")
-    logger.setLevel(level)
-    if not logger.handlers:
-        logger.addHandler(_Stderr())
+    """Show our messages of at least `level`, and other libraries' if they are worth a warning.
+
+    Holds until the end of the process, or the next call.
+    """
+    logging.getLogger("camdl").setLevel(level)
+    root = logging.getLogger()
+    # Without one of the root's, Python would print what asyncio has to say with its traceback.
+    handler = next((one for one in root.handlers if isinstance(one, _Stderr)), None)
+    if handler is None:
+        handler = _Stderr()
+        root.addHandler(handler)
+    handler.setLevel(level)
 
 
 class _Stderr(logging.Handler):
@@ -23,8 +30,10 @@ class _Stderr(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line."""
+        ours = record.name.partition(".")[0] == "camdl"
+        said = record.getMessage() if ours else f"{record.name}: {record.getMessage()}"
         try:
-            sys.stderr.write(f"camdl: {one_line(record.getMessage(), _LONGEST)}\n")
+            sys.stderr.write(f"camdl: {one_line(said, _LONGEST)}\n")
             sys.stderr.flush()
         except (OSError, ValueError):  # nobody is there any more to read it
             return

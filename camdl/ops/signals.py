@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from typing import TYPE_CHECKING
 
 from camdl.errors import ExitCode, InterruptedRunError
@@ -15,6 +16,8 @@ _ASKS_TO_END = {
     signal.SIGINT: ExitCode.SIGINT,
     signal.SIGHUP: ExitCode.SIGTERM,
 }
+_AGAIN_SECONDS = 0.02
+_LONGEST_IMPORT = 250  # times as long
 
 
 class Signals:
@@ -24,21 +27,56 @@ class Signals:
     """
 
     def __init__(self) -> None:
-        self._ending = False
+        self._is_ending = False
+        self._has_raised = False
+        self._number = signal.SIGTERM
+        self._postponed = 0
 
     def install(self) -> None:
-        """Take the signals over for the rest of the process."""
+        """Take the signals over for the rest of the process, and SIGALRM for what is postponed."""
         for number in _ASKS_TO_END:
             # nohup and cron have some of them ignored, and mean it.
             if signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, self._raise)
+                signal.signal(number, self._take)
+        signal.signal(signal.SIGALRM, self._take_postponed)
+        sys.unraisablehook = self._take_what_got_lost
 
     def is_ending(self) -> None:
         """From now on the run is on its way out."""
-        self._ending = True
+        self._is_ending = True
 
-    def _raise(self, number: int, _frame: FrameType | None) -> None:
-        if not self._ending:
-            self._ending = True
-            name = signal.Signals(number)
-            raise InterruptedRunError(name.name, _ASKS_TO_END[name])
+    def _take(self, number: int, frame: FrameType | None) -> None:
+        if self._is_ending or self._has_raised:
+            return
+        self._number = signal.Signals(number)
+        if _is_importing(frame) and self._postponed < _LONGEST_IMPORT:
+            # An import that is broken off leaves half a module, or a lock that all imports need,
+            # to whatever has to be done on the way out.
+            self._postpone()
+        else:
+            self._has_raised = True
+            raise InterruptedRunError(self._number.name, _ASKS_TO_END[self._number])
+
+    def _take_postponed(self, _: int, frame: FrameType | None) -> None:
+        self._take(self._number, frame)
+
+    def _take_what_got_lost(self, told: sys.UnraisableHookArgs) -> None:
+        """Raise again what came up where Python lets no error out, such as in a `__del__`."""
+        if isinstance(told.exc_value, InterruptedRunError):
+            self._has_raised = False
+            self._postpone()
+        else:
+            sys.__unraisablehook__(told)
+
+    def _postpone(self) -> None:
+        self._postponed += 1
+        signal.setitimer(signal.ITIMER_REAL, _AGAIN_SECONDS)
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    """Whether the main thread is in the middle of an import."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False

@@ -10,9 +10,10 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from camdl.deadline import Deadline
     from camdl.sources.reading import Reading
 
-_SECONDS = 10.0
+_SECONDS = 5.0
 
 
 class Diagnostics:
@@ -22,7 +23,9 @@ class Diagnostics:
         self._directory = directory
         self._kept = kept
 
-    async def keep(self, stream: str, now: datetime, reading: Reading) -> Path | None:
+    async def keep(
+        self, stream: str, now: datetime, reading: Reading, deadline: Deadline
+    ) -> Path | None:
         """Write the page's HTML, a screenshot and its requests; None if that was not possible.
 
         A diagnosis is a help, so nothing that goes wrong with it changes the run.
@@ -32,9 +35,8 @@ class Diagnostics:
         place = self._directory / f"{now:%Y%m%dT%H%M%SZ}_{stream}"
         try:
             place.mkdir(parents=True, exist_ok=True)
-            requests = "\n".join(reading.traffic.log)
-            place.joinpath("requests.txt").write_text(requests + "\n", encoding="utf-8")
-            async with asyncio.timeout(_SECONDS):
+            _write(place / "requests.txt", "\n".join([*reading.traffic.log, ""]))
+            async with asyncio.timeout(min(_SECONDS, deadline.remaining())):
                 await self._photograph(place, reading)
         except (OSError, TimeoutError, Error):
             return place if place.is_dir() else None
@@ -45,11 +47,15 @@ class Diagnostics:
     async def _photograph(self, place: Path, reading: Reading) -> None:
         if reading.page is None:
             return
-        html = await reading.page.content()
-        place.joinpath("page.html").write_text(html, encoding="utf-8")
+        _write(place / "page.html", await reading.page.content())
         await reading.page.screenshot(path=place / "screenshot.png")
 
     def _forget_the_oldest(self) -> None:
-        found = sorted(self._directory.glob("[0-9]*T[0-9]*Z_*")) if self._kept else []
-        for old in found[: -self._kept]:
+        found = sorted(self._directory.glob("[0-9]*T[0-9]*Z_*"))
+        for old in found[: max(0, len(found) - self._kept)]:
             shutil.rmtree(old, ignore_errors=True)
+
+
+def _write(file: Path, text: str) -> None:
+    # A page's text may hold halves of characters, which are no Unicode.
+    file.write_text(text, encoding="utf-8", errors="backslashreplace")

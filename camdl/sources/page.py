@@ -11,8 +11,9 @@ import threading
 from concurrent.futures import Future
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
+from camdl.domain.text import one_line
 from camdl.errors import BrowserMissingError, CamdlError, PassingFaultError
 from camdl.ports import Listing, NoListing
 from camdl.sources.browser import resolver_rules
@@ -35,8 +36,12 @@ if TYPE_CHECKING:
 
 # How long the browser may take to close by itself, and to be told that it is too late.
 _GOODBYE_SECONDS = 3.0
+# A reason names the page, the template and more.
+_LONGEST_REASON = 1000
 _FLAGS = (
     "--disable-quic",
+    # Calls from browser to browser ask no resolver for their peers' addresses.
+    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
     # A container's /dev/shm is often too small for a page, whose tab then crashes.
     "--disable-dev-shm-usage",
 )
@@ -126,6 +131,7 @@ class PageSource:
             self._task.cancel()
 
     def _run(self, loop: ContainedLoop, rules: str) -> None:
+        loop.set_exception_handler(_tell_of_bugs)
         with asyncio.Runner(loop_factory=lambda: loop) as runner, suppress(asyncio.CancelledError):
             try:
                 runner.run(self._serve(rules))
@@ -135,28 +141,34 @@ class PageSource:
     async def _serve(self, rules: str) -> None:
         self._task = asyncio.current_task()
         # Heavy, and imported here so that it overlaps with what the main thread does.
-        from playwright.async_api import Error, async_playwright
+        from playwright.async_api import async_playwright
 
-        try:
-            async with async_playwright() as playwright:
-                browser = await self._launch(playwright, rules)
-                wanted, now, deadline = await asyncio.wrap_future(self._question)
-                await asyncio.gather(*(self._answer(browser, one, now, deadline) for one in wanted))
-                await browser.close()
-        except Error as error:
-            raise _unstartable(self._browser, error.message) from error
+        async with async_playwright() as playwright:
+            browser = await self._launch(playwright, rules)
+            wanted, now, deadline = await asyncio.wrap_future(self._question)
+            answers = (self._answer(browser, one, now, deadline) for one in wanted)
+            bugs = await asyncio.gather(*answers, return_exceptions=True)
+            await browser.close()
+        # Only now, so that one stream's does not cost the others their answers.
+        for bug in filter(None, bugs):
+            raise bug
 
     async def _launch(self, playwright: Playwright, rules: str) -> RunningBrowser:
-        return await playwright.chromium.launch(
-            executable_path=self._browser.executable,
-            headless=self._browser.headless,
-            chromium_sandbox=not self._browser.sandbox_off,
-            args=[*_FLAGS, f"--host-resolver-rules={rules}"],
-            # Signals are the command's own business.
-            handle_sigint=False,
-            handle_sigterm=False,
-            handle_sighup=False,
-        )
+        from playwright.async_api import Error
+
+        try:
+            return await playwright.chromium.launch(
+                executable_path=self._browser.executable,
+                headless=self._browser.headless,
+                chromium_sandbox=not self._browser.sandbox_off,
+                args=[*_FLAGS, f"--host-resolver-rules={rules}"],
+                # Signals are the command's own business.
+                handle_sigint=False,
+                handle_sigterm=False,
+                handle_sighup=False,
+            )
+        except Error as error:
+            raise _unstartable(self._browser, error.message) from error
 
     async def _answer(
         self, browser: RunningBrowser, wanted: Wanted, now: datetime, deadline: Deadline
@@ -186,26 +198,33 @@ class PageSource:
             async with asyncio.timeout(deadline.remaining()):
                 await self._retrying(reading.read)(browser)
         except TimeoutError:
-            reason, unreachable = "the run's deadline passed while the page was read", True
+            reason = "the run's deadline passed while the page was read"
+            unreachable = not reading.has_answered
         except PassingFaultError as error:
-            reason, unreachable = str(error), True
+            reason, unreachable = str(error), not reading.has_answered
         except PageError as error:
             reason = str(error)
+        lacking = "; ".join(filter(None, [*reading.shortfalls, reason]))
         if reading.captures:
-            return Listing(
-                name, reading.captures, "; ".join(filter(None, [*reading.shortfalls, reason]))
-            )
+            return Listing(name, reading.captures, one_line(lacking, _LONGEST_REASON))
         if reason:
-            return NoListing(name, reason, unreachable)
-        kept = await self._diagnostics.keep(name, now, reading)
-        return NoListing(name, _nothing(wanted, reading), diagnostics=kept)
+            return NoListing(name, one_line(reason, _LONGEST_REASON), unreachable)
+        kept = await self._diagnostics.keep(name, now, reading, deadline)
+        reason = one_line(_nothing(wanted, reading), _LONGEST_REASON)
+        return NoListing(name, reason, diagnostics=kept)
+
+
+def _tell_of_bugs(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    # Playwright leaves futures behind when its driver dies. We hear of that elsewhere.
+    if not str(context.get("message")).startswith("Future exception was never retrieved"):
+        loop.default_exception_handler(context)
 
 
 def _nothing(wanted: Wanted, reading: Reading) -> str:
     reason = f"no image on {wanted.stream.page} matches {wanted.stream.image.text}"
     if hosts := sorted(reading.traffic.unknown_hosts):
         reason += f"; the page asked for hosts outside page_hosts: {', '.join(hosts)}"
-    return reason
+    return "; ".join([reason, *reading.shortfalls])
 
 
 def _unstartable(browser: Browser, message: str) -> CamdlError:
@@ -213,6 +232,6 @@ def _unstartable(browser: Browser, message: str) -> CamdlError:
     telling = [line for line in lines if "error" in line.lower() or "sandbox" in line.lower()]
     reason = (telling or lines or ["no reason given"])[0]
     return BrowserMissingError(
-        f"{browser.executable} cannot be started: {reason}",
+        one_line(f"{browser.executable} cannot be started: {reason}"),
         advice="Try it by hand with --version; browser_executable chooses another one.",
     )

@@ -19,6 +19,9 @@ _EARLIER = ".el-date-picker__header .el-icon-arrow-left, .el-date-picker__header
 _LATER = ".el-date-picker__header .el-icon-arrow-right, .el-date-picker__header .arrow-right"
 _DAYS = "td.available:not(.prev-month):not(.next-month)"
 _DATE = re.compile(r"(?P<year>\d{4})\D+(?P<month>\d{1,2})\D+(?P<day>\d{1,2})", re.ASCII)
+_TIME = re.compile(r"\d+:\d+(:\d+)?", re.ASCII)
+_API_CALL = re.compile(r"^\w+\.\w+: ")
+_NUMBER = re.compile(r"\d+", re.ASCII)
 
 
 class PickerError(Exception):
@@ -26,10 +29,11 @@ class PickerError(Exception):
 
 
 class DatePicker:
-    """The date picker whose input a CSS selector finds."""
+    """The date picker of one page, whose input a CSS selector finds."""
 
     def __init__(self, selector: str) -> None:
         self._selector = selector
+        self._picked: date | None = None
 
     async def is_there(self, page: Page) -> bool:
         """Whether the page shows it by now."""
@@ -52,11 +56,26 @@ class DatePicker:
             else:
                 await self._pick_in_panel(page, field, day, today)
         except Error as error:
-            what = error.message.partition("\n")[0]
+            what = first_line(error)
             raise PickerError(f"the date picker would not show {day}: {what}") from None
+        self._picked = day
+
+    async def check(self, page: Page, day: date) -> None:
+        """Look whether `day` is what a page at rest shows.
+
+        Raises:
+            PickerError: it shows another.
+        """
+        try:
+            value = await page.locator(self._selector).first.input_value()
+        except Error as error:
+            raise PickerError(f"the date picker went away: {first_line(error)}") from None
+        numbers = {int(number) for number in _NUMBER.findall(_TIME.sub("", value))}
+        if not numbers <= {day.year, day.year % 100, day.month, day.day}:
+            raise PickerError(f"the date picker shows {value!r} instead of {day}")
 
     async def _pick_in_panel(self, page: Page, field: Locator, day: date, today: date) -> None:
-        shown = _month(await field.input_value()) or (today.year, today.month)
+        shown = _month(await field.input_value(), self._picked or today)
         await field.click()
         panel = page.locator(_PANEL).last
         await panel.wait_for()
@@ -71,7 +90,12 @@ class DatePicker:
         await cell.click()
 
 
-def _month(value: str) -> tuple[int, int] | None:
-    """Year and month of a picker's value, if it leads with the year."""
+def first_line(error: Error) -> str:
+    """What Playwright says of an error, without the call and its log."""
+    return _API_CALL.sub("", error.message.partition("\n")[0])
+
+
+def _month(value: str, known: date) -> tuple[int, int]:
+    """Year and month of a picker's value, those of `known` if it does not lead with the year."""
     found = _DATE.search(value)
-    return (int(found["year"]), int(found["month"])) if found else None
+    return (int(found["year"]), int(found["month"])) if found else (known.year, known.month)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from contextlib import suppress
 from datetime import timedelta
 from functools import cache
 from importlib.resources import files
@@ -18,7 +19,7 @@ from playwright.async_api import Error
 
 from camdl.errors import PassingFaultError
 from camdl.sources.evidence import Evidence
-from camdl.sources.picker import DatePicker, PickerError
+from camdl.sources.picker import DatePicker, PickerError, first_line
 from camdl.sources.traffic import Traffic
 
 if TYPE_CHECKING:
@@ -36,8 +37,12 @@ _NET_ERROR = re.compile(r"net::(ERR_\w+)")
 # Asking again at once would get the same answer.
 _LASTING = re.compile(
     r"ERR_(CERT|SSL|BAD_SSL|ABORTED|BLOCKED|UNSAFE|DISALLOWED|INVALID|UNKNOWN_URL)"
+    r"|Download is starting"
 )
 _MAY_PASS = {408, 425, 429}
+# So many days in a row may be waited for in vain: the run has other things to do.
+_PATIENCE_DAYS = 2
+_LAST_LOOK_SECONDS = 2.0
 
 
 class PageError(Exception):
@@ -45,55 +50,67 @@ class PageError(Exception):
 
 
 class Reading:
-    """One stream's page, in a browser context of its own, for one attempt to read it."""
+    """One stream's page, in a browser context of its own.
+
+    Each attempt to read it begins anew, but keeps the captures that were found before.
+    """
 
     def __init__(self, wanted: Wanted, now: datetime, timeout_seconds: float) -> None:
         self._wanted = wanted
         self._now = now
         self._timeout = timeout_seconds
         self._evidence = Evidence(wanted.stream)
-        self._picker = DatePicker(wanted.stream.date_picker) if wanted.stream.date_picker else None
+        self._picker: DatePicker | None = None
         self._context: BrowserContext | None = None
-        self._opened = False
+        self._lacking = ""
+        self._shortfalls: list[str] = []
         self.traffic = Traffic(self._evidence.tell)
-        self.shortfalls: list[str] = []
         self.page: Page | None = None
+        self.has_answered = False
 
     @property
     def captures(self) -> tuple[ListedCapture, ...]:
         """What was found so far, newest first."""
         return self._evidence.captures()
 
-    async def read(self, browser: Browser) -> None:
-        """Read the shown day, then the days before it that are wanted and not reached yet.
+    @property
+    def shortfalls(self) -> list[str]:
+        """What was waited or asked for in vain, so that captures may be lacking: a line each."""
+        return [*self._shortfalls, *self.traffic.failures]
 
-        What could not be waited for is told in `shortfalls`.
+    async def read(self, browser: Browser) -> None:
+        """Read the shown day, then the days before it that are wanted.
 
         Raises:
             PassingFaultError: the page could not be opened now.
             PageError: the page cannot be opened.
         """
         try:
-            page = await self._new_page(browser)
-            await self._in_time(self._read_shown_day(page), "the page had not come to rest")
-            for day in self._days_before():
-                if self._reaches_back():
-                    break
-                await self._in_time(self._read_day(page, day), f"the page did not show {day}")
+            await self._in_time(self._read_shown_day(browser))
+            await self._read_days_before()
         except Error as error:
             if not browser.is_connected():
                 raise PageError("the browser ended unexpectedly") from None
-            raise PassingFaultError(f"the page broke off: {_first_line(error)}") from None
+            if self.page is None:
+                raise PageError(f"the browser opened no page: {first_line(error)}") from None
+            raise PassingFaultError(f"the page broke off: {first_line(error)}") from None
 
     async def close(self) -> None:
         """Leave nothing of it in the browser."""
-        if self._context is not None:
+        context, self._context = self._context, None
+        if context is not None:
             try:
-                await self._context.close()
+                await context.close()
             except Error:  # gone with the browser
                 return
 
     async def _new_page(self, browser: Browser) -> Page:
+        self.page, self.has_answered = None, False
+        self._shortfalls = []
+        selector = self._wanted.stream.date_picker
+        self._picker = DatePicker(selector) if selector else None
+        self.traffic = Traffic(self._evidence.tell)
+        await self.close()
         self._context = await browser.new_context(
             accept_downloads=False,
             locale="en-US",
@@ -101,40 +118,61 @@ class Reading:
             timezone_id=self._wanted.stream.timezone.key,
             viewport={"width": _WIDTH, "height": _HEIGHT},
         )
+        # The timeouts are ours: Playwright's own would leave nothing for the captures that are
+        # found although the page never comes to rest.
+        self._context.set_default_timeout(0)
         await self._context.add_init_script(_script())
         self.page = await self._context.new_page()
-        self.page.on("popup", _close)
+        self._context.on("page", _close)
         await self.traffic.follow(self._context, self.page)
         return self.page
 
-    async def _in_time(self, step: Coroutine[None, None, None], otherwise: str) -> None:
+    async def _in_time(self, step: Coroutine[None, None, None]) -> bool:
+        """Whether `step` came to its end within the timeout."""
         try:
             async with asyncio.timeout(self._timeout):
                 await step
         except TimeoutError:
-            if not self._opened:
+            if not self.has_answered:
                 late = f"{self._wanted.stream.page} did not answer within {self._timeout:g} s"
                 raise PassingFaultError(late) from None
-            self.shortfalls.append(f"{otherwise} within {self._timeout:g} s")
+            await self._look_a_last_time()
+            if self._lacking:
+                self._shortfalls.append(f"{self._lacking} within {self._timeout:g} s")
+            return False
         except PickerError as error:
-            self.shortfalls.append(str(error))
+            self._shortfalls.append(str(error))
+        return True
 
-    async def _read_shown_day(self, page: Page) -> None:
+    async def _read_shown_day(self, browser: Browser) -> None:
+        page = await self._new_page(browser)
         await self._open(page)
-        await self._look_all_over(page)
-        while not await self._complete(page):
-            await self._next_change(page)
+        while True:
+            self._lacking = "the page had not come to rest"
             await self._look_all_over(page)
+            if await self._shows_all(page):
+                return
+            await self._next_change(page)
 
-    async def _complete(self, page: Page) -> bool:
+    async def _shows_all(self, page: Page) -> bool:
         """Whether a page at rest shows all that it will.
 
         A page whose date picker has not come yet is still to show its history; one that shows no
         capture may be right, just after midnight, when the day before is asked for anyway.
         """
         if self._picker and not await self._picker.is_there(page):
+            self._lacking = f"there was no date picker at {self._wanted.stream.date_picker!r}"
             return False
-        return bool(self.captures) or bool(self._picker and self._wanted.back_to)
+        self._lacking = ""
+        return bool(self._evidence) or bool(self._picker and self._wanted.back_to)
+
+    async def _read_days_before(self) -> None:
+        in_vain = 0
+        for day in self._days_before():
+            if in_vain == _PATIENCE_DAYS:
+                self._shortfalls.append(f"{day} and the days before it were not looked at")
+                return
+            in_vain = 0 if await self._in_time(self._read_day(day)) else in_vain + 1
 
     def _days_before(self) -> Iterator[date]:
         if not (self._picker and self._wanted.back_to):
@@ -145,63 +183,85 @@ class Reading:
             day -= timedelta(days=1)
             yield day
 
-    def _reaches_back(self) -> bool:
-        back_to = self._wanted.back_to
-        return back_to is None or any(c.capture.captured_at <= back_to for c in self.captures)
-
-    async def _read_day(self, page: Page, day: date) -> None:
-        if self._picker is None:
+    async def _read_day(self, day: date) -> None:
+        if self._picker is None or self.page is None:
             return
-        await page.evaluate("__camdl.rewind()")
-        await self._picker.pick(
-            page, day, self._now.astimezone(self._wanted.stream.timezone).date()
-        )
-        await self._look_all_over(page)
+        self._lacking = f"the page did not show {day}"
+        await _in_frame(self.page.main_frame, "__camdl.rewind()")
+        today = self._now.astimezone(self._wanted.stream.timezone).date()
+        await self._picker.pick(self.page, day, today)
+        await self._look_all_over(self.page)
+        await self._picker.check(self.page, day)
 
     async def _open(self, page: Page) -> None:
         try:
-            # The timeout around all of it is ours: Playwright's own would leave nothing for the
-            # captures that are found although the page never comes to rest.
-            answer = await page.goto(self._wanted.stream.page, wait_until="commit", timeout=0)
+            answer = await page.goto(self._wanted.stream.page, wait_until="commit")
         except Error as error:
             raise self._fault(error) from None
-        self._opened = True
         if answer is not None and answer.status >= 400:
             raise _refused(answer)
+        self.has_answered = True
 
     def _fault(self, error: Error) -> Exception:
         found = _NET_ERROR.search(error.message)
-        what = found[1] if found else _first_line(error)
+        what = found[1] if found else first_line(error)
         if hosts := self.traffic.unknown_hosts:
             what = f"{what} for {', '.join(sorted(hosts))}"
         reason = f"{self._wanted.stream.page} could not be opened: {what}"
         return PageError(reason) if _LASTING.match(what) else PassingFaultError(reason)
 
     async def _look_all_over(self, page: Page) -> None:
-        """Come to rest, read, scroll on; until everything was scrolled to its end."""
+        """Come to rest, read, scroll on; until everything was scrolled to its end.
+
+        What brings captures goes on for as long as it does, be it a list that comes by pages.
+        """
+        brought = True
         while True:
-            await self._rest(page)
-            for frame in page.frames:
-                self._evidence.tell(await _in_frame(frame, "__camdl.show()") or "")
-            scrolled = [await _in_frame(frame, "__camdl.scroll()") for frame in page.frames]
-            if not any(scrolled):
+            known = len(self._evidence)
+            await self._rest(page, brought=brought)
+            await self._look(page)
+            brought = len(self._evidence) > known
+            if not brought and not await self._scroll(page):
                 return
 
-    async def _rest(self, page: Page) -> None:
-        """Wait until nothing is under way, neither in the page nor on the network."""
-        self.traffic.forget_polls()
+    async def _rest(self, page: Page, *, brought: bool) -> None:
+        """Wait until nothing is under way, neither in the page nor on the network.
+
+        What went on in vain during the rest before is not waited for any more, unless that rest
+        `brought` captures.
+        """
+        if brought:
+            self.traffic.forget_polls()
+        since = "true" if brought else "false"
         while True:
             for frame in page.frames:
-                await _in_frame(frame, "__camdl.rest()")
+                await _in_frame(frame, f"__camdl.rest({since})")
             if not self.traffic.busy:
                 return
             await self.traffic.stirs()
+            since = "null"
+
+    async def _look(self, page: Page) -> None:
+        for frame in page.frames:
+            shown = await _in_frame(frame, "__camdl.show()")
+            self._evidence.tell(shown if isinstance(shown, str) else "")
+
+    async def _look_a_last_time(self) -> None:
+        """Read what the page shows although it did not come to rest."""
+        if self.page is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LAST_LOOK_SECONDS):
+                    await self._look(self.page)
+
+    async def _scroll(self, page: Page) -> bool:
+        """Whether anything could be scrolled on."""
+        return any([await _in_frame(frame, "__camdl.scroll()") for frame in page.frames])
 
     async def _next_change(self, page: Page) -> None:
         """Wait until the page, at rest, stirs by itself."""
         ways = [
             asyncio.ensure_future(self.traffic.stirs()),
-            asyncio.ensure_future(_in_frame(page.main_frame, "__camdl.change()")),
+            asyncio.ensure_future(self._dom_change(page)),
         ]
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
@@ -209,6 +269,10 @@ class Reading:
             for way in ways:
                 way.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
+
+    async def _dom_change(self, page: Page) -> None:
+        if not await _in_frame(page.main_frame, "__camdl.change()"):
+            await self.traffic.stirs()  # the browser's own error page has no script of ours
 
 
 async def _in_frame(frame: Frame, expression: str) -> object:
@@ -218,7 +282,7 @@ async def _in_frame(frame: Frame, expression: str) -> object:
             return await frame.evaluate(f"typeof __camdl === 'undefined' ? null : {expression}")
         except Error as error:
             if "navigation" in error.message and not frame.is_detached():
-                await frame.wait_for_load_state("domcontentloaded", timeout=0)
+                await frame.wait_for_load_state("domcontentloaded")
                 continue  # it went elsewhere under our hands, and has a new document now
             if frame.parent_frame is not None:
                 return None
@@ -237,10 +301,6 @@ async def _close(popup: Page) -> None:
         await popup.close()
     except Error:
         return
-
-
-def _first_line(error: Error) -> str:
-    return error.message.partition("\n")[0]
 
 
 @cache

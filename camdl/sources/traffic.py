@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import Counter
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -18,9 +19,13 @@ if TYPE_CHECKING:
 _TELLING = {"document", "xhr", "fetch", "script", "other"}
 # A stream of events never ends: nobody waits for it.
 _ENDLESS = {"eventsource", "websocket", "ping"}
+_ENDLESS_ANSWER = re.compile(r"text/event-stream|application/x-ndjson|multipart/")
 _UNSEEN = {"media", "font"}
 # What a page asks for again and again by itself is a poll, not the answer to something.
 _POLL = 4
+# A page's script asks with these, and may do without the answer in silence.
+_ASKED_BY_SCRIPT = {"xhr", "fetch"}
+_CUT_OFF = re.compile(r"ERR_(CONNECTION|CONTENT_LENGTH|EMPTY_RESPONSE|HTTP2|INCOMPLETE|TIMED_OUT)")
 _LARGEST_TEXT = 32_000_000
 # The smallest GIF: an image that loads, so that the page goes on, and costs the site nothing.
 _STUB = bytes.fromhex(
@@ -31,8 +36,7 @@ _STUB = bytes.fromhex(
 class Traffic:
     """Follows the requests of one page and hands every text in them to `tell`.
 
-    Images are answered here, by one pixel: their URLs are what is wanted of them. `log` has a
-    line for each request that ended, for a person to look at.
+    Images are answered here, by one pixel: their URLs are what is wanted of them.
     """
 
     def __init__(self, tell: Callable[[str], None]) -> None:
@@ -41,16 +45,26 @@ class Traffic:
         self._asked: Counter[str] = Counter()
         self._readings: set[asyncio.Task[None]] = set()
         self._stirred = asyncio.Event()
-        self.log: list[str] = []
+        self._failures: dict[str, str] = {}
+        self._log: list[str] = []
         self.unknown_hosts: set[str] = set()
 
     async def follow(self, context: BrowserContext, page: Page) -> None:
         """Listen from before the first request on."""
         await context.route("**/*", _answer)
         page.on("request", self._began)
+        page.on("response", self._answered)
         page.on("requestfinished", self._finished)
         page.on("requestfailed", self._failed)
         page.on("websocket", self._listen)
+        # Nothing comes in any more: whoever waits for it has to be told.
+        page.on("crash", self._stir)
+        page.on("close", self._stir)
+
+    @property
+    def log(self) -> list[str]:
+        """A line for each request and what became of it, for a person to look at."""
+        return [*self._log, *(f"{_named(request)}: under way" for request in self._under_way)]
 
     @property
     def busy(self) -> bool:
@@ -66,15 +80,30 @@ class Traffic:
         """Begin to count anew what the page asks for by itself."""
         self._asked.clear()
 
+    @property
+    def failures(self) -> list[str]:
+        """What the page's scripts asked for in vain, though it should be there: a line each."""
+        return list(self._failures.values())
+
     def _began(self, request: Request) -> None:
-        self._stirred.set()
+        self._stir()
         self._tell(request.url)
         kind = request.resource_type
         if kind in _ENDLESS or kind in _UNSEEN or kind == "image":
             return
-        self._asked[f"{request.method} {request.url}"] += 1
-        if self._asked[f"{request.method} {request.url}"] < _POLL:
+        asked = _question(request)
+        self._asked[asked] += 1
+        if self._asked[asked] < _POLL:
             self._under_way.add(request)
+
+    def _answered(self, response: Response) -> None:
+        request = response.request
+        if _ENDLESS_ANSWER.match(response.headers.get("content-type", "")):
+            self._ended(request)
+        if response.status >= 500:
+            self._fell_through(request, f"{request.url} answered {response.status}")
+        else:
+            self._failures.pop(_question(request), None)
 
     def _finished(self, request: Request) -> None:
         if request.resource_type in _TELLING:
@@ -87,27 +116,34 @@ class Traffic:
         failure = request.failure or ""
         if "ERR_NAME_NOT_RESOLVED" in failure:
             self.unknown_hosts.add(urlsplit(request.url).hostname or "")
+        if _CUT_OFF.search(failure):
+            self._fell_through(request, f"{request.url} did not answer: {failure}")
         if "ERR_BLOCKED_BY_CLIENT" not in failure:
-            self.log.append(f"{request.method} {request.url} {request.resource_type}: {failure}")
+            self._log.append(f"{_named(request)}: {failure}")
         self._ended(request)
+
+    def _fell_through(self, request: Request, how: str) -> None:
+        if request.resource_type in _ASKED_BY_SCRIPT:
+            self._failures[_question(request)] = how
 
     def _ended(self, request: Request) -> None:
         self._under_way.discard(request)
+        self._stir()
+
+    def _stir(self, *_: object) -> None:
         self._stirred.set()
 
     def _read_out(self, reading: asyncio.Task[None]) -> None:
         self._readings.discard(reading)
-        self._stirred.set()
+        self._stir()
         if not reading.cancelled() and (fault := reading.exception()):
-            self.log.append(f"could not be read: {fault}")
+            self._log.append(f"could not be read: {fault}")
 
     async def _read(self, request: Request) -> None:
         response = await request.response()
         if response is None:
             return
-        self.log.append(
-            f"{request.method} {request.url} {request.resource_type}: {response.status}"
-        )
+        self._log.append(f"{_named(request)}: {response.status}")
         if not _fits(response):
             return
         try:
@@ -121,7 +157,7 @@ class Traffic:
 
     def _hear(self, payload: str | bytes) -> None:
         text = payload if isinstance(payload, str) else payload.decode("utf-8", "replace")
-        self._stirred.set()
+        self._stir()
         self._tell(text)
 
 
@@ -136,6 +172,15 @@ async def _answer(route: Route) -> None:
             await route.continue_()
     except Error:  # the page went away in the meantime
         return
+
+
+def _named(request: Request) -> str:
+    return f"{request.method} {request.url} {request.resource_type}"
+
+
+def _question(request: Request) -> str:
+    """What tells a request from others; lists come by pages that only the body tells apart."""
+    return f"{request.method} {request.url} {request.post_data_buffer or ''!r}"
 
 
 def _fits(response: Response) -> bool:

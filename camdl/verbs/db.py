@@ -50,6 +50,7 @@ def upgrade(schema: Schema, lock: Lock) -> str:
     Raises:
         LockHeldError: a run is going on.
         CatalogueError: the database cannot be changed; it is as it was.
+        ConfigError: it is of a newer camdl.
     """
     with lock.hold(0):
         before = schema.revision()

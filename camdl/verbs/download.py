@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections import Counter
-from contextlib import suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
@@ -23,13 +23,14 @@ from camdl.domain.outcomes import (
     StoredImage,
     StreamResult,
 )
+from camdl.domain.text import one_line
 from camdl.domain.validation import validate
-from camdl.errors import CamdlError, ExitCode, InterruptedRunError
+from camdl.errors import CamdlError, CatalogueError, ExitCode, InterruptedRunError, StorageError
 from camdl.ports import Listing, NoListing, Wanted
 from camdl.workers import Workers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime
 
@@ -111,8 +112,10 @@ def download(order: Order, tools: Tools) -> Finished:
     Raises:
         LockHeldError: another run is going on; nothing was changed.
         ConfigError: there can be no safe lock.
+        StorageError: the lock's file cannot be made.
     """
-    with tools.lock.hold(order.wait_seconds):
+    # A dry run changes nothing: it is in nobody's way, and leaves not even a lock file.
+    with nullcontext() if order.dry_run else tools.lock.hold(order.wait_seconds):
         deadline = Deadline.after(order.deadline_seconds)
         started_at = tools.now()
         run = RunRecord(_run_id(started_at), "download", started_at)
@@ -132,10 +135,25 @@ def download(order: Order, tools: Tools) -> Finished:
 
 def _go(order: Order, tools: Tools, run: RunRecord, deadline: Deadline) -> Finished:
     try:
-        with tools.open(order, deadline) as ports:
+        with _refusals_told(), tools.open(order, deadline) as ports:
             return _Run(order, ports, tools, run, deadline).go()
     except CamdlError as error:
         return Finished(_failed(run, error, tools.now()), error)
+
+
+@contextmanager
+def _refusals_told() -> Iterator[None]:
+    """Make one error of what the system refuses anywhere: it is no bug.
+
+    Raises:
+        StorageError: there is no space, no descriptor, no permission, for whatever it was.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:  # raised by a library, not by the system
+            raise
+        raise StorageError(f"the system refused something: {error}") from error
 
 
 def _conclude(order: Order, tools: Tools) -> None:
@@ -192,19 +210,31 @@ class _Run:
         self._workers = Workers(self._obtain, order.concurrent)
         self._owed: list[tuple[ListedCapture, ImageOutcome]] = []
         self._would_fetch: list[ListedCapture] = []
+        self._is_on_record = False
 
     def go(self) -> Finished:
-        """List, fetch, record; whatever happens, the run's last row tells how it ended."""
-        if not self._order.dry_run:
-            self._ports.catalogue.begin_run(self._run.id, self._run.verb, self._run.started_at)
+        """List, fetch, record; whatever happens, the run's row tells how it ended."""
         try:
-            self._list_and_fetch()
+            with _refusals_told():
+                self._begin_record()
+                self._list_and_fetch()
+            # Inside, as its first step takes no more signals: one ends the run, or comes too late.
+            return Finished(self._close(), would_fetch=tuple(self._would_fetch))
         except CamdlError as error:
             return Finished(self._close(error), error)
         except BaseException as bug:
             self._close(bug)
             raise
-        return Finished(self._close(), would_fetch=tuple(self._would_fetch))
+
+    def _begin_record(self) -> None:
+        # Before it is so: a signal is taken notice of after the commit.
+        self._is_on_record = not self._order.dry_run
+        try:
+            if self._is_on_record:
+                self._ports.catalogue.begin_run(self._run.id, self._run.verb, self._run.started_at)
+        except CatalogueError:
+            self._is_on_record = False
+            raise
 
     def _list_and_fetch(self) -> None:
         wanted = [self._begin(stream) for stream in self._order.streams]
@@ -292,13 +322,25 @@ class _Run:
     def _account(self, done: Iterable[tuple[ListedCapture, ImageOutcome]]) -> None:
         """Count and record images as they get done."""
         for listed, outcome in done:
-            part = self._parts[listed.capture.stream]
-            part.account(listed, outcome)
-            self._owed.append((listed, outcome))
+            part = self._count(listed, outcome)
             if len(self._owed) >= self._order.batch_size:
                 self._pay()
             self._tools.progress.image(listed, outcome)
             self._finish_if_done(part)
+
+    def _count(self, listed: ListedCapture, outcome: ImageOutcome) -> _Part:
+        part = self._parts[listed.capture.stream]
+        part.account(listed, outcome)
+        self._owed.append((listed, outcome))
+        return part
+
+    def _count_what_else_is_done(self) -> None:
+        """Count what got done beside an error, whatever other workers raise."""
+        while True:
+            with suppress(Exception):  # one error is told already
+                for listed, outcome in self._workers.done():
+                    self._count(listed, outcome)
+                return
 
     def _pay(self) -> None:
         """Record what is done and not recorded yet."""
@@ -318,18 +360,27 @@ class _Run:
             self._tools.progress.stream(part.result)
 
     def _close(self, error: BaseException | None = None) -> RunRecord:
-        """Record what is done and how the run ended."""
+        """Record what is done and how the run ended.
+
+        Raises:
+            CatalogueError: it cannot be recorded, and no `error` has to be told first.
+        """
         self._tools.is_ending()
         self._workers.stop()
         if error is not None:
-            with suppress(Exception):  # one error is told already
-                self._account(self._workers.done())
-        results = tuple(part.result or _broken_off(part, error) for part in self._parts.values())
-        run = replace(self._run, streams=results)
-        run = _failed(run, error, self._tools.now()) if error else _ended(run, self._tools.now())
-        if not self._order.dry_run:
-            self._pay()
-            self._ports.catalogue.finish_run(run)
+            self._count_what_else_is_done()
+            for part in self._parts.values():
+                part.result = part.result or _broken_off(part, error)
+        results = tuple(part.result for part in self._parts.values() if part.result)
+        run, now = replace(self._run, streams=results), self._tools.now()
+        run = _ended(run, now) if error is None else _failed(run, error, now)
+        if self._is_on_record:
+            try:
+                self._pay()
+                self._ports.catalogue.finish_run(run)
+            except CamdlError:
+                if error is None:
+                    raise
         return run
 
 
@@ -358,12 +409,10 @@ def _result(part: _Part) -> StreamResult:
     return StreamResult(part.stream.name, outcome, counts, part.newest, seconds, why)
 
 
-def _broken_off(part: _Part, error: BaseException | None) -> StreamResult:
+def _broken_off(part: _Part, error: BaseException) -> StreamResult:
     """The result of a stream whose run did not come to its end."""
-    interrupted = isinstance(error, InterruptedRunError)
-    outcome = Outcome.INTERRUPTED if interrupted else Outcome.FAILED
-    seconds = time.monotonic() - part.began
-    return StreamResult(part.stream.name, outcome, part.counts, part.newest, seconds, str(error))
+    outcome, seconds = _outcome(error), time.monotonic() - part.began
+    return StreamResult(part.stream.name, outcome, part.counts, part.newest, seconds, _told(error))
 
 
 def _ended(run: RunRecord, now: datetime) -> RunRecord:
@@ -372,7 +421,9 @@ def _ended(run: RunRecord, now: datetime) -> RunRecord:
     if outcomes <= {Outcome.OK}:
         outcome, code = Outcome.OK, ExitCode.OK
     elif outcomes == {Outcome.FAILED}:
-        unreachable = all(result.unreachable for result in run.streams)
+        # What earlier runs could not get may come though no page does.
+        got = run.counts.saved + run.counts.duplicate + run.counts.rejected
+        unreachable = not got and all(result.unreachable for result in run.streams)
         outcome, code = Outcome.FAILED, ExitCode.UNREACHABLE if unreachable else ExitCode.PARTLY
     else:
         outcome, code = Outcome.PARTLY, ExitCode.PARTLY
@@ -381,7 +432,22 @@ def _ended(run: RunRecord, now: datetime) -> RunRecord:
 
 def _failed(run: RunRecord, error: BaseException, now: datetime) -> RunRecord:
     """`run`, which `error` ended."""
-    interrupted = isinstance(error, InterruptedRunError)
-    outcome = Outcome.INTERRUPTED if interrupted else Outcome.FAILED
-    code = error.exit_code if isinstance(error, CamdlError) else ExitCode.BUG
-    return replace(run, ended_at=now, outcome=outcome, exit_code=int(code), error=str(error))
+    if isinstance(error, CamdlError):
+        code = error.exit_code
+    else:
+        code = ExitCode.BUG if isinstance(error, Exception) else ExitCode.SIGINT
+    return replace(
+        run, ended_at=now, outcome=_outcome(error), exit_code=int(code), error=_told(error)
+    )
+
+
+def _outcome(error: BaseException) -> Outcome:
+    interrupted = isinstance(error, InterruptedRunError) or not isinstance(error, Exception)
+    return Outcome.INTERRUPTED if interrupted else Outcome.FAILED
+
+
+def _told(error: BaseException) -> str:
+    """`error` in words; that of a bug says little without its kind."""
+    if isinstance(error, CamdlError):
+        return str(error)
+    return one_line(f"{type(error).__name__}: {error}").removesuffix(":")

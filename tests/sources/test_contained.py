@@ -15,6 +15,7 @@ import pytest
 
 from camdl.sources.browser import find
 from camdl.sources.contained import ContainedLoop
+from tests.support.browsers import the_browser, the_driver, the_renderer
 from tests.support.processes import carriers, children, marking, survivors
 
 if TYPE_CHECKING:
@@ -276,30 +277,6 @@ def browsing(mark: int, then: str) -> Iterator[subprocess.Popen[bytes]]:
             yield process
         finally:
             process.kill()
-
-
-def pid_of(mark: int, part: str) -> int:
-    """The process with `part` in its command line, the oldest if there are more."""
-    return min(pid for pid, line in carriers(mark).items() if part in line)
-
-
-def the_driver(mark: int) -> int:
-    """Playwright's driver, below two guards."""
-    (inner,) = children(pid_of(mark, "guard.py"))
-    (driver,) = children(inner)
-    return driver
-
-
-def the_browser(mark: int) -> int:
-    """Chromium's main process, parent of its zygotes."""
-    zygote = pid_of(mark, "--type=zygote")
-    (browser,) = (pid for pid in carriers(mark) if zygote in children(pid))
-    return browser
-
-
-def the_renderer(mark: int) -> int:
-    """The process that draws the page."""
-    return pid_of(mark, "--type=renderer")
 
 
 @pytest.mark.parametrize(("then", "told"), [("close", b""), ("raise", b"something went wrong")])

@@ -1,0 +1,154 @@
+"""What stands in the rows, beyond what the catalogue tells."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from camdl.catalogue.database import Database
+from camdl.catalogue.rows import SqlCatalogue
+from camdl.domain.captures import Capture, ListedCapture
+from camdl.domain.outcomes import (
+    Counts,
+    Duplicate,
+    Failed,
+    Outcome,
+    RunRecord,
+    Saved,
+    StoredImage,
+    StreamResult,
+)
+from camdl.errors import CatalogueError
+from tests.support.catalogues import empty_catalogue, sql
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+NOON = datetime(2025, 9, 8, 12, 0, tzinfo=UTC)
+LATER = NOON + timedelta(hours=3, microseconds=5)
+LISTED = ListedCapture(Capture(NOON, "in_gate"), "https://cdn/x")
+RESULT = StreamResult("in_gate", Outcome.OK, Counts(), NOON, 1.0)
+RUN = RunRecord("r1", "download", NOON, LATER, Outcome.OK, 0, "", (RESULT,))
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A catalogue's file, empty of rows."""
+    return empty_catalogue(tmp_path / "camdl.db")
+
+
+@pytest.fixture
+def catalogue(file: Path) -> SqlCatalogue:
+    """The catalogue in `file`."""
+    return SqlCatalogue(Database(f"sqlite:///{file}"))
+
+
+def image(digit: str, fetched_at: datetime) -> StoredImage:
+    """An image of LISTED."""
+    capture = LISTED.capture
+    return StoredImage(
+        capture, capture.key, digit * 64, 2**40, 1200, 675, "https://cdn/x", fetched_at
+    )
+
+
+def test_every_fact_of_an_image_is_recorded(file: Path, catalogue: SqlCatalogue) -> None:
+    """Enough to check its file, and to know where it came from; times are UTC."""
+    catalogue.record("r1", [(LISTED, Saved(image("a", LATER)))], NOON)
+    assert sql(file, "SELECT * FROM captures") == [
+        (
+            *("in_gate", "2025-09-08 12:00:00.000000"),
+            "in_gate/2025-09-08/20250908T120000Z_in_gate.jpg",
+            *("a" * 64, 2**40, 1200, 675, "https://cdn/x"),
+            *("2025-09-08 15:00:00.000005", "r1"),
+        )
+    ]
+
+
+def test_the_first_record_of_a_capture_stays(file: Path, catalogue: SqlCatalogue) -> None:
+    """What a second run found of the same capture does not replace what the first recorded."""
+    catalogue.record("r1", [(LISTED, Saved(image("a", NOON)))], NOON)
+    before = sql(file, "SELECT * FROM captures")
+    for outcome in (Duplicate(image("b", LATER)), Saved(image("c", LATER))):
+        catalogue.record("r2", [(LISTED, outcome)], LATER)
+        assert sql(file, "SELECT * FROM captures") == before
+
+
+def test_when_it_was_first_listed_stays(file: Path, catalogue: SqlCatalogue) -> None:
+    """However often it is listed again or fails, it is known since when it is missing."""
+    catalogue.record("r1", [(LISTED, None)], NOON)
+    catalogue.record("r2", [(LISTED, Failed("HTTP 503"))], LATER)
+    catalogue.record("r3", [(LISTED, None)], LATER)
+    assert sql(file, "SELECT listed_at, reason FROM pending") == [
+        ("2025-09-08 12:00:00.000000", "HTTP 503")
+    ]
+
+
+def test_what_is_saved_is_pending_no_more(file: Path, catalogue: SqlCatalogue) -> None:
+    """Its row goes; a row that another run adds afterwards is not told."""
+    catalogue.record("r1", [(LISTED, Failed("HTTP 503"))], NOON)
+    catalogue.record("r1", [(LISTED, Saved(image("a", NOON)))], NOON)
+    assert sql(file, "SELECT * FROM pending") == []
+    catalogue.record("r2", [(LISTED, None)], LATER)
+    assert catalogue.pending("in_gate", NOON) == ()
+
+
+def test_results_belong_to_a_run(file: Path, catalogue: SqlCatalogue) -> None:
+    """There are none of a run that never began, and they go with their run; images stay."""
+    with pytest.raises(CatalogueError, match="FOREIGN KEY"):
+        catalogue.finish_run(RUN)
+    catalogue.begin_run(RUN.id, RUN.verb, RUN.started_at)
+    catalogue.finish_run(RUN)
+    catalogue.record("r1", [(LISTED, Saved(image("a", NOON)))], NOON)
+    sql(file, "PRAGMA foreign_keys = ON", "DELETE FROM runs")
+    assert sql(file, "SELECT * FROM stream_results") == []
+    assert sql(file, "SELECT run_id FROM captures") == [("r1",)]
+
+
+def test_a_run_begins_once(catalogue: SqlCatalogue) -> None:
+    """Two runs of one name would be told as one."""
+    catalogue.begin_run("r1", "download", NOON)
+    with pytest.raises(CatalogueError, match="UNIQUE"):
+        catalogue.begin_run("r1", "download", LATER)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE pending SET captured_at = 'yesterday'",
+        "UPDATE pending SET captured_at = x'00ff'",
+        "UPDATE pending SET captured_at = '2025-09-08 12:00:00.5'",
+        "UPDATE pending SET stream = 'In Gate'",
+        "UPDATE pending SET url = CAST(x'ff' AS TEXT)",
+        "UPDATE captures SET captured_at = 'later'",
+        "UPDATE runs SET outcome = 'splendid'",
+        "UPDATE runs SET started_at = ''",
+        "UPDATE stream_results SET outcome = ''",
+    ],
+)
+def test_what_camdl_never_wrote_is_told(file: Path, catalogue: SqlCatalogue, damage: str) -> None:
+    """A row that cannot be understood is a fault of the catalogue, in one line, and no bug."""
+    catalogue.record("r1", [(LISTED, Failed("HTTP 503"))], NOON)
+    other = Capture(LATER.replace(microsecond=0), "in_gate")
+    stored = StoredImage(other, other.key, "a" * 64, 1, 1, 1, "https://cdn/y", LATER)
+    catalogue.record("r1", [(ListedCapture(other, "https://cdn/y"), Saved(stored))], NOON)
+    catalogue.begin_run(RUN.id, RUN.verb, RUN.started_at)
+    catalogue.finish_run(RUN)
+    sql(file, damage)
+    stream = "In Gate" if "In Gate" in damage else "in_gate"
+    questions: list[Callable[[], object]] = [
+        lambda: catalogue.pending(stream, NOON - timedelta(days=10_000)),
+        lambda: catalogue.newest("in_gate"),
+        lambda: catalogue.last_runs("download", 1),
+    ]
+    errors = []
+    for ask in questions:
+        try:
+            ask()
+        except CatalogueError as error:
+            errors.append(error)
+    assert len(errors) == 1
+    assert str(errors[0]).startswith(f"the catalogue {file}")
+    assert str(errors[0]).isprintable()

@@ -1,0 +1,51 @@
+"""What holds of every archive, whatever has happened to it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+from camdl.domain.captures import Capture
+from camdl.domain.outcomes import Rejected
+from camdl.domain.validation import validate
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def rows(database: Path, query: str, *values: object) -> list[tuple[Any, ...]]:
+    """What `query` finds in the catalogue, read by nothing of ours."""
+    with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as opened:
+        return opened.execute(query, values).fetchall()
+
+
+def archived(images: Path, database: Path) -> list[str]:
+    """The keys of all captures in the order of time, after making sure that the archive is whole.
+
+    Each row has its file, with its digest; each file under a capture's name is a whole picture;
+    nothing that was half written is left.
+    """
+    found = rows(database, "SELECT key, sha256, bytes FROM captures ORDER BY captured_at, stream")
+    for key, digest, size in found:
+        data = (images / key).read_bytes()
+        assert (hashlib.sha256(data).hexdigest(), len(data)) == (digest, size), key
+    for key in files(images):
+        assert Capture.from_key(key), key
+        assert not isinstance(validate((images / key).read_bytes(), 640, 360), Rejected), key
+    assert not list(images.rglob("*.tmp"))
+    return [key for key, _, _ in found]
+
+
+def files(images: Path) -> list[str]:
+    """The keys of all files that are under an image's name."""
+    return sorted(str(file.relative_to(images)) for file in images.rglob("*.jpg"))
+
+
+def health(file: Path) -> dict[str, Any]:
+    """What the health file says."""
+    said = json.loads(file.read_text(encoding="utf-8"))
+    assert isinstance(said, dict)
+    return said

@@ -1,0 +1,72 @@
+"""Reads test pages as a run would: one browser, an answer a stream."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from camdl.deadline import Deadline
+from camdl.fetching.retry import RetryPolicy, retrying
+from camdl.ports import Listing, Wanted
+from camdl.sources.browser import find
+from camdl.sources.diagnostics import Diagnostics
+from camdl.sources.page import PageSource
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from camdl.domain.sites import Stream
+    from camdl.ports import NoListing
+
+
+def source(
+    *, timeout: float = 30.0, retries: int = 0, deadline: Deadline | None = None, kept_in: Path
+) -> PageSource:
+    """A source with quick retries, that keeps diagnoses in `kept_in`."""
+    return PageSource(
+        find(),
+        retrying=retrying(RetryPolicy(retries, 0.01, 2.0, 0.1), deadline or Deadline.after(90)),
+        timeout_seconds=timeout,
+        diagnostics=Diagnostics(kept_in),
+    )
+
+
+def read(
+    stream: Stream,
+    now: datetime,
+    *,
+    back_to: datetime | None = None,
+    timeout: float = 30.0,
+    deadline: Deadline | None = None,
+    retries: int = 0,
+    kept_in: Path | None = None,
+) -> Listing | NoListing:
+    """The source's answer for one stream."""
+    deadline = deadline or Deadline.after(90)
+    with tempfile.TemporaryDirectory() as scratch:
+        pages = source(
+            timeout=timeout,
+            retries=retries,
+            deadline=deadline,
+            kept_in=kept_in or Path(scratch),
+        )
+        with pages:
+            (answer,) = pages.listings([Wanted(stream, back_to)], now, deadline)
+    return answer
+
+
+def found(answer: Listing | NoListing) -> dict[datetime, str]:
+    """The instants that were listed, each once, and the URL of each."""
+    assert isinstance(answer, Listing), answer
+    found = {one.capture.captured_at: one.url for one in answer.captures}
+    assert list(found) == sorted(found, reverse=True)
+    assert len(found) == len(answer.captures)
+    return found
+
+
+def whole(answer: Listing | NoListing) -> dict[datetime, str]:
+    """What was `found` by a listing that is known to be complete."""
+    assert isinstance(answer, Listing), answer
+    assert answer.shortfall == ""
+    return found(answer)

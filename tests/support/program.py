@@ -1,0 +1,132 @@
+"""The real program, in a process of its own, with a home of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import camdl
+from camdl.demo.run import site_config
+from tests.support import invariants
+from tests.support.terminal import on_terminal
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from tests.support.gate import Gate
+
+_CODE = Path(camdl.__file__).parents[1]
+# Settings of this machine's user that camdl would listen to.
+_FOREIGN = ("CAMDL_", "DATABASE_URL", "RETENTION_DAYS", "DOWNLOAD_INTERVAL", "XDG_CONFIG", "CRED")
+# No test waits for a retry unless it says so.
+_SETTINGS: dict[str, object] = {
+    "max_retries": 1,
+    "retry_delay_seconds": 0,
+    "timeout": 20,
+    "run_deadline_seconds": 60,
+}
+_AT_ANOTHER_TIME = """
+import sys, time_machine
+from datetime import datetime
+from camdl.cli import main
+sys.argv[0] = "camdl"
+time_machine.travel(datetime.fromisoformat(sys.argv.pop(1)), tick=True).start()
+main()
+"""
+
+
+class Program:
+    """camdl with a configuration for `site`; all that it makes is in `home`."""
+
+    def __init__(self, home: Path, site: Gate | str) -> None:
+        self.home = home
+        self.images = home / "images"
+        self.database = home / "camdl.db"
+        self.health_file = home / "images" / ".health"
+        self.lock_file = home / "camdl.lock"
+        self.diagnostics = home / "diagnostics"
+        # The browser's temporary files too, so that what is left of them is seen.
+        self.temporary = home / "tmp"
+        self.temporary.mkdir()
+        self.configure(site)
+
+    def configure(self, site: Gate | str, **settings: object) -> None:
+        """Write a configuration for `site`, or with the tables that are given as text."""
+        places = {
+            "download_dir": str(self.images),
+            "health_file": str(self.health_file),
+            "database_url": f"sqlite:///{self.database}",
+            "lock_file": str(self.lock_file),
+            "diagnostics_dir": str(self.diagnostics),
+        }
+        values = places | _SETTINGS | settings
+        lines = [f"{key} = {json.dumps(value)}" for key, value in values.items()]
+        tables = site if isinstance(site, str) else site_config(site)
+        text = "\n".join([*lines, tables, ""])
+        (self.home / "camdl.toml").write_text(text, encoding="utf-8")
+
+    def run(
+        self,
+        *arguments: str,
+        at: datetime | None = None,
+        stdout: IO[str] | int = subprocess.PIPE,
+        **environment: str,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run it to its end as cron does, on no terminal; `at` another time than it is."""
+        return subprocess.run(
+            [*_command(at), *arguments],
+            cwd=self.home,
+            env=self.environment(**environment),
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Have it run in the background. Use it with `with`, and end what is not to end itself."""
+        return subprocess.Popen(
+            [*_command(None), *arguments],
+            cwd=self.home,
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def on_terminal(self, *arguments: str, **environment: str) -> tuple[int, str]:
+        """Run it on a terminal: its exit code, and what was written there."""
+        command = [*_command(None), *arguments]
+        return on_terminal(command, self.home, self.environment(**environment))
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """This process's without its user's settings, and `more`."""
+        kept = {k: v for k, v in os.environ.items() if not k.upper().startswith(_FOREIGN)}
+        ours = {"PYTHONPATH": str(_CODE), "TMPDIR": str(self.temporary), "COLUMNS": "100"}
+        return kept | ours | {"TERM": "xterm"} | more
+
+    def archived(self) -> list[str]:
+        """The keys of all captures in the order of time; the archive is whole."""
+        return invariants.archived(self.images, self.database)
+
+    def runs(self) -> list[tuple[str | None, int | None]]:
+        """Outcome and exit code of each recorded run, the oldest first."""
+        query = "SELECT outcome, exit_code FROM runs ORDER BY started_at"
+        return [(row[0], row[1]) for row in invariants.rows(self.database, query)]
+
+    def health(self) -> dict[str, Any]:
+        """What the health file says."""
+        return invariants.health(self.health_file)
+
+
+def _command(at: datetime | None) -> list[str]:
+    if at is None:
+        return [sys.executable, "-m", "camdl"]
+    return [sys.executable, "-c", _AT_ANOTHER_TIME, at.isoformat()]

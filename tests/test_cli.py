@@ -1,0 +1,395 @@
+"""The command line: its help, what it prints, and the one place that makes errors exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import camdl
+from camdl import cli, wiring
+from camdl.catalogue.tables import SCHEMA
+from camdl.config.keys import Settings
+from camdl.errors import (
+    CamdlError,
+    CatalogueError,
+    ConfigError,
+    ExitCode,
+    InterruptedRunError,
+    LockHeldError,
+    StorageError,
+    UsageError,
+)
+from camdl.ops.lock import FileLock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CODE = Path(camdl.__file__).parents[1]
+PROGRAM = [sys.executable, "-m", "camdl"]
+# What other programs and people's fingers rely on.
+OPTIONS = {
+    "download": [
+        *("--stream", "--latest", "--dry-run", "--wait", "--json", "--config"),
+        *("-q, --quiet", "-v, --verbose"),
+    ],
+    "health": ["--json", "--config", "-q, --quiet", "-v, --verbose"],
+    "demo": ["--frames", "--directory", "--serve", "--port"],
+    "config show": ["--config"],
+    "config check": ["--config"],
+    "config init": ["--force"],
+    "db upgrade": ["--config"],
+    "db current": ["--config"],
+}
+
+
+class Answer:
+    """What `camdl` answered: its exit code and what it printed."""
+
+    def __init__(self, code: object, printed: tuple[str, str]) -> None:
+        self.code = code
+        self.out, self.err = printed
+
+
+class CommandLine:
+    """`camdl` as the shell calls it, inside this process."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self._monkeypatch = monkeypatch
+        self._capsys = capsys
+
+    def __call__(self, *arguments: str) -> Answer:
+        """Call it."""
+        self._monkeypatch.setattr(sys, "argv", ["camdl", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        return Answer(ended.value.code, self._capsys.readouterr())
+
+
+@pytest.fixture
+def call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[CommandLine]:
+    """The command line, in an empty directory of a machine without a configuration."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("camdl.config.layers.SYSTEM_FILE", tmp_path / "etc" / "config.toml")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    for name in [*filter(lambda n: n.startswith("CAMDL_"), os.environ), "DATABASE_URL"]:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM)
+    handlers = {number: signal.getsignal(number) for number in numbers}
+    yield CommandLine(monkeypatch, capsys)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+def in_shell(script: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `script` with bash, where "$@" is camdl."""
+    return subprocess.run(
+        ["bash", "-c", script, "bash", *PROGRAM],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(CODE), "TMPDIR": str(cwd), **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+# Help and usage.
+
+
+@pytest.mark.parametrize("command", OPTIONS)
+def test_help_tells_every_option(call: CommandLine, command: str) -> None:
+    """Each command's help names its options, and says what it does."""
+    answer = call(*command.split(), "--help")
+    assert (answer.code, answer.err) == (0, "")
+    for option in OPTIONS[command]:
+        assert f"\n  {option}" in answer.out, option
+
+
+def test_help_of_the_whole_program_names_every_command(call: CommandLine) -> None:
+    """Commands and groups of commands are all there."""
+    out = call("--help").out
+    assert all(f"\n  {command.split()[0]} " in out for command in OPTIONS)
+
+
+def test_help_keeps_what_is_in_brackets(call: CommandLine) -> None:
+    """Nothing of the help is taken for markup."""
+    assert "[default: all]" in call("download", "--help").out
+
+
+def test_no_command_is_a_question_for_help(call: CommandLine) -> None:
+    """Without arguments the help comes, and it is a wrong command line."""
+    answer = call()
+    assert answer.code == 2
+    assert "Commands:" in answer.out + answer.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["downlod"],
+        ["download", "--strem", "a"],
+        ["download", "--latest", "0"],
+        ["download", "--wait", "-1"],
+        ["demo", "--port", "70000"],
+        ["config", "init", "a", "b"],
+    ],
+)
+def test_a_wrong_command_line(call: CommandLine, arguments: list[str]) -> None:
+    """It is 2, with what is wrong on stderr."""
+    answer = call(*arguments)
+    assert (answer.code, answer.out) == (2, "")
+    assert "Error: " in answer.err
+
+
+def test_version(call: CommandLine) -> None:
+    """Data, on stdout."""
+    answer = call("--version")
+    assert (answer.code, answer.out, answer.err) == (0, f"camdl {camdl.__version__}\n", "")
+
+
+def test_help_starts_fast(tmp_path: Path) -> None:
+    """Nothing heavy is imported for it."""
+    program = (
+        "import sys\nfrom camdl.cli import app\n"
+        "try:\n    app(['download', '--help'])\n"
+        "except SystemExit:\n    pass\n"
+        "heavy = {'sqlalchemy', 'playwright', 'PIL', 'urllib3', 'alembic', 'backoff'}\n"
+        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stderr == "[]\n"
+
+
+# Errors.
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (UsageError("what and where"), 2),
+        (ConfigError("what and where"), 78),
+        (StorageError("what and where"), 74),
+        (CatalogueError("what and where"), 74),
+        (LockHeldError("what and where"), 75),
+        (InterruptedRunError("SIGTERM", ExitCode.SIGTERM), 143),
+        (InterruptedRunError("SIGINT", ExitCode.SIGINT), 130),
+    ],
+)
+def test_an_error_is_told_with_its_advice(
+    call: CommandLine, monkeypatch: pytest.MonkeyPatch, error: CamdlError, code: int
+) -> None:
+    """Two lines on stderr, what happened and what to do, and the error's exit code."""
+    monkeypatch.setattr(wiring, "health", _raising(error))
+    answer = call("health")
+    assert (answer.code, answer.out) == (code, "")
+    assert answer.err == f"camdl: {error}\n       {error.advice}\n"
+
+
+def test_an_error_without_advice_is_one_line(
+    call: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there is nothing to advise, nothing is."""
+    monkeypatch.setattr(wiring, "health", _raising(ConfigError("what and where", advice="")))
+    assert call("health").err == "camdl: what and where\n"
+
+
+def test_a_bug_is_told_in_a_line_and_kept_in_a_file(
+    call: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """70, no traceback on the screen, and all of it where the message says."""
+    monkeypatch.setattr(wiring, "health", _raising(ZeroDivisionError("by zero")))
+    answer = call("health")
+    assert (answer.code, answer.out) == (70, "")
+    (kept,) = tmp_path.glob("camdl-bug-*.txt")
+    assert answer.err == (
+        f"camdl: a bug (ZeroDivisionError); its traceback went to {kept}\n"
+        "       Please report it with that file.\n"
+    )
+    text = kept.read_text()
+    assert text.startswith("Traceback")
+    assert text.endswith("ZeroDivisionError: by zero\n")
+    assert kept.stat().st_mode & 0o077 == 0
+
+
+def test_a_bug_where_nothing_can_be_kept(
+    call: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It is still 70, and told."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+    monkeypatch.setattr(wiring, "health", _raising(ZeroDivisionError()))
+    answer = call("health")
+    assert answer.code == 70
+    assert "nowhere: it could not be written" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(OSError(24, "Too many open files"), 74), (TimeoutError("late"), 70)]
+)
+def test_what_the_system_refuses_is_no_bug(
+    call: CommandLine, monkeypatch: pytest.MonkeyPatch, error: OSError, code: int
+) -> None:
+    """It is 74 with the system's words; an OSError that a library made up is a bug."""
+    monkeypatch.setattr(wiring, "health", _raising(error))
+    answer = call("health")
+    assert answer.code == code
+    assert ("Too many open files" in answer.err) is (code == 74)
+
+
+def _raising(error: Exception) -> object:
+    def fail(_: object) -> None:
+        raise error
+
+    return fail
+
+
+# Output.
+
+
+@pytest.mark.parametrize("command", ["--version", "--help", "config show"])
+def test_a_reader_that_has_left(tmp_path: Path, command: str) -> None:
+    """Output into a pipe that nobody reads any more ends quietly."""
+    done = in_shell(f'("$@" {command}; echo $? >code) 2>err | true', tmp_path)
+    assert done.stdout == ""
+    assert (tmp_path / "err").read_text() == ""
+    assert (tmp_path / "code").read_text() == "1\n"
+
+
+@pytest.mark.parametrize("command", ["--version", "config show"])
+def test_output_that_finds_no_room(tmp_path: Path, command: str) -> None:
+    """Output that is redirected to a full disk is 74, and not lost in silence."""
+    done = in_shell(f'"$@" {command} >/dev/full', tmp_path)
+    assert done.returncode == 74
+    assert done.stderr.startswith("camdl: the system refused something: [Errno 28] No space left")
+    assert done.stderr.count("\n") == 2
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_streams_that_are_closed(tmp_path: Path, closed: str) -> None:
+    """Whatever starts camdl without standard streams gets its exit code all the same."""
+    assert in_shell(f'"$@" config show {closed}', tmp_path).returncode == 0
+    assert in_shell(f'"$@" download --stream nope {closed}', tmp_path).returncode == 2
+
+
+def test_no_file_of_ours_becomes_a_standard_stream(tmp_path: Path) -> None:
+    """With its streams closed, the next file that is opened does not get their numbers."""
+    program = (
+        "import os, sys; from camdl import cli\n"
+        "cli._prepare_output(); cli._prepare_output()\n"
+        "open('number', 'w').write(str(os.open('file', os.O_CREAT)))\n"
+        "print('to nobody'); print('to nobody', file=sys.stderr)\n"
+    )
+    (tmp_path / "program.py").write_text(program)
+    done = in_shell(f"{sys.executable} program.py <&- >&- 2>&-", tmp_path)
+    assert done.returncode == 0
+    assert int((tmp_path / "number").read_text()) > 2
+
+
+def test_letters_that_the_output_cannot_take(tmp_path: Path) -> None:
+    """They are escaped: a terminal of the last century ends no command."""
+    (tmp_path / "é.toml").write_text("")
+    done = in_shell('"$@" config show --config é.toml', tmp_path, PYTHONIOENCODING="ascii")
+    assert done.returncode == 0
+    assert done.stdout.startswith("# \\xe9.toml\n")
+
+
+# The commands that are quick.
+
+
+def test_config_show(call: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It prints what is in effect, with where it came from and without secrets."""
+    monkeypatch.setenv("DATABASE_URL", "postgresql://camdl:hunter2@db/camdl")
+    answer = call("config", "show")
+    assert (answer.code, answer.err) == (0, "")
+    assert "timeout = 30  # default" in answer.out
+    assert "hunter2" not in answer.out
+
+
+def test_config_check(call: CommandLine, tmp_path: Path) -> None:
+    """It says that all is right, or what is not."""
+    (tmp_path / "camdl.toml").write_text("timeout = 5\n")
+    answer = call("config", "check")
+    assert answer.code == 0
+    assert answer.out.startswith("camdl.toml: all right\n")
+    (tmp_path / "camdl.toml").write_text("timeout = 0\n")
+    answer = call("config", "check")
+    assert (answer.code, answer.out) == (78, "")
+    assert "camdl.toml: timeout = 0: must be" in answer.err
+
+
+def test_config_init(call: CommandLine, tmp_path: Path) -> None:
+    """It writes a file that is accepted, and replaces none without being told to."""
+    assert call("config", "init").out.startswith("Wrote camdl.toml.")
+    assert call("config", "check").code == 0
+    (tmp_path / "camdl.toml").write_text("timeout = 5\n")
+    assert call("config", "init").code == 2
+    assert (tmp_path / "camdl.toml").read_text() == "timeout = 5\n"
+    assert call("config", "init", "--force").code == 0
+
+
+@pytest.mark.parametrize(
+    "command", [["config", "show"], ["health"], ["download"], ["db", "current"]]
+)
+def test_a_configuration_that_is_not_there(call: CommandLine, command: list[str]) -> None:
+    """A file that was named is needed: 78 with its name, whatever the command."""
+    answer = call(*command, "--config", "nope.toml")
+    assert (answer.code, answer.out) == (78, "")
+    assert answer.err.startswith("camdl: nope.toml: no such file (given by --config)\n")
+
+
+def test_db(call: CommandLine, tmp_path: Path) -> None:
+    """`db current` looks, `db upgrade` makes and does nothing the second time."""
+    name = Settings().database_url.removeprefix("sqlite:///")
+    assert call("db", "current").out == (
+        f"{name}: no catalogue yet; this version needs schema {SCHEMA}\n"
+    )
+    assert not (tmp_path / name).exists()
+    assert call("db", "upgrade").out == f"{name}: schema none -> {SCHEMA}\n"
+    assert call("db", "upgrade").out == f"{name}: schema {SCHEMA} already\n"
+    assert call("db", "current").out == f"{name}: schema {SCHEMA}, which is this version's\n"
+
+
+def test_db_upgrade_waits_for_no_run(call: CommandLine, tmp_path: Path) -> None:
+    """While a run is going on it is refused, and nothing is made."""
+    with FileLock(tmp_path / Settings().lock_file).hold(0):
+        assert call("db", "upgrade").code == 75
+    assert not (tmp_path / "data/camdl.db").exists()
+
+
+def test_health_before_the_first_run(call: CommandLine, tmp_path: Path) -> None:
+    """It is unknown in each form, and nothing is made by looking."""
+    assert call("health").code == 3
+    line = call("health").out
+    assert line.startswith("camdl UNKNOWN - ")
+    assert line.count("\n") == 1
+    assert json.loads(call("health", "--json").out)["status"] == "unknown"
+    assert "camdl is unknown" in call("health", "-v").out
+    quiet = call("health", "-q")
+    assert (quiet.code, quiet.out, quiet.err) == (3, "", "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_download_that_cannot_begin(call: CommandLine, tmp_path: Path) -> None:
+    """An unknown stream is told before anything is made."""
+    answer = call("download", "--stream", "gate")
+    assert (answer.code, answer.out) == (2, "")
+    assert "did you mean in_gate?" in answer.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_python_m_camdl_is_the_same_program(tmp_path: Path) -> None:
+    """`python -m camdl` works without an installed script."""
+    done = in_shell('"$@" --version', tmp_path)
+    assert done.stdout == f"camdl {camdl.__version__}\n"
