@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -83,24 +84,32 @@ def call(
     for name in [*filter(lambda n: n.startswith("CAMDL_"), os.environ), "DATABASE_URL"]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
+    # What the command line does to the whole process is undone.
     monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
+    monkeypatch.setenv("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    threshold = gc.get_threshold()
     numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM)
     handlers = {number: signal.getsignal(number) for number in numbers}
     yield CommandLine(monkeypatch, capsys)
+    gc.set_threshold(*threshold)
     for number, handler in handlers.items():
         signal.signal(number, handler)
 
 
-def in_shell(script: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def in_shell(
+    script: str, cwd: Path, pass_fds: tuple[int, ...] = (), **environment: str
+) -> subprocess.CompletedProcess[str]:
     """Run `script` with bash, where "$@" is camdl."""
+    usual = {name: text for name, text in os.environ.items() if name != "PYTHONUNBUFFERED"}
     return subprocess.run(
         ["bash", "-c", script, "bash", *PROGRAM],
         cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(CODE), "TMPDIR": str(cwd), **environment},
+        env=usual | {"PYTHONPATH": str(CODE), "TMPDIR": str(cwd)} | environment,
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
+        pass_fds=pass_fds,
     )
 
 
@@ -258,19 +267,23 @@ def _raising(error: Exception) -> object:
 # Output.
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("command", ["--version", "--help", "config show"])
-def test_a_reader_that_has_left(tmp_path: Path, command: str) -> None:
+def test_a_reader_that_has_left(tmp_path: Path, command: str, unbuffered: str) -> None:
     """Output into a pipe that nobody reads any more ends quietly."""
-    done = in_shell(f'("$@" {command}; echo $? >code) 2>err | true', tmp_path)
-    assert done.stdout == ""
-    assert (tmp_path / "err").read_text() == ""
-    assert (tmp_path / "code").read_text() == "1\n"
+    reader, writer = os.pipe()
+    os.close(reader)
+    script = f'"$@" {command} >&{writer}'
+    done = in_shell(script, tmp_path, pass_fds=(writer,), PYTHONUNBUFFERED=unbuffered)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, "")
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("command", ["--version", "config show"])
-def test_output_that_finds_no_room(tmp_path: Path, command: str) -> None:
+def test_output_that_finds_no_room(tmp_path: Path, command: str, unbuffered: str) -> None:
     """Output that is redirected to a full disk is 74, and not lost in silence."""
-    done = in_shell(f'"$@" {command} >/dev/full', tmp_path)
+    done = in_shell(f'"$@" {command} >/dev/full', tmp_path, PYTHONUNBUFFERED=unbuffered)
     assert done.returncode == 74
     assert done.stderr.startswith("camdl: the system refused something: [Errno 28] No space left")
     assert done.stderr.count("\n") == 2

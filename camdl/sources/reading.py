@@ -20,7 +20,7 @@ from playwright.async_api import Error
 from camdl.errors import PassingFaultError
 from camdl.sources.evidence import Evidence
 from camdl.sources.picker import DatePicker, PickerError, first_line
-from camdl.sources.traffic import Traffic
+from camdl.sources.traffic import Traffic, may_pass
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
@@ -39,7 +39,6 @@ _LASTING = re.compile(
     r"ERR_(CERT|SSL|BAD_SSL|ABORTED|BLOCKED|UNSAFE|DISALLOWED|INVALID|UNKNOWN_URL)"
     r"|Download is starting"
 )
-_MAY_PASS = {408, 425, 429}
 # So many days in a row may be waited for in vain: the run has other things to do.
 _PATIENCE_DAYS = 2
 _LAST_LOOK_SECONDS = 2.0
@@ -291,9 +290,7 @@ async def _in_frame(frame: Frame, expression: str) -> object:
 
 def _refused(answer: Response) -> Exception:
     reason = f"{answer.url} answered {answer.status} {answer.status_text}".rstrip()
-    if answer.status < 500 and answer.status not in _MAY_PASS:
-        return PageError(reason)
-    return PassingFaultError(reason, wait_seconds=None)
+    return PassingFaultError(reason) if may_pass(answer.status) else PageError(reason)
 
 
 async def _close(popup: Page) -> None:

@@ -23,6 +23,7 @@ _ENDLESS_ANSWER = re.compile(r"text/event-stream|application/x-ndjson|multipart/
 _UNSEEN = {"media", "font"}
 # What a page asks for again and again by itself is a poll, not the answer to something.
 _POLL = 4
+_BUSY = {408, 425, 429}
 # A page's script asks with these, and may do without the answer in silence.
 _ASKED_BY_SCRIPT = {"xhr", "fetch"}
 _CUT_OFF = re.compile(r"ERR_(CONNECTION|CONTENT_LENGTH|EMPTY_RESPONSE|HTTP2|INCOMPLETE|TIMED_OUT)")
@@ -100,7 +101,7 @@ class Traffic:
         request = response.request
         if _ENDLESS_ANSWER.match(response.headers.get("content-type", "")):
             self._ended(request)
-        if response.status >= 500:
+        if may_pass(response.status):
             self._fell_through(request, f"{request.url} answered {response.status}")
         else:
             self._failures.pop(_question(request), None)
@@ -172,6 +173,11 @@ async def _answer(route: Route) -> None:
             await route.continue_()
     except Error:  # the page went away in the meantime
         return
+
+
+def may_pass(status: int) -> bool:
+    """Whether a server that answers so may answer otherwise in a while."""
+    return status >= 500 or status in _BUSY
 
 
 def _named(request: Request) -> str:

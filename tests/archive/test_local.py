@@ -248,6 +248,7 @@ def open_to_others() -> Iterator[Path]:
         yield Path(directory)
 
 
+@needs_root
 def test_no_permission() -> None:
     """Who may not write or read is told so, by name."""
     with open_to_others() as root:
@@ -417,12 +418,14 @@ def test_whether_there_are_images(tmp_path: Path) -> None:
     assert not LocalArchive(tmp_path / "file").has_images()
 
 
+@needs_root
 @pytest.mark.parametrize("closed", [".", "in_gate", str(DAY)])
 def test_images_that_cannot_be_looked_for(closed: str) -> None:
     """Where a directory cannot be read, nobody can tell that it holds no image."""
     with open_to_others() as root:
         archive_at(root).put(CAPTURE, image(NEW))
         (root / "lost+found").mkdir(mode=0o700)  # of every disk, and nobody's but root's
+        assert LocalArchive(root).has_images()
         with as_nobody():
             assert LocalArchive(root).has_images()
         (root / closed).chmod(0o311)

@@ -425,6 +425,7 @@ def test_any_damage_is_told_or_does_not_matter(whole_file: Path, data: st.DataOb
     Path(f"{file}-journal").unlink(missing_ok=True)
 
 
+@needs_root
 def test_no_permission() -> None:
     """A file, or its directory, that may not be read or written is told."""
     with tempfile.TemporaryDirectory() as name:

@@ -56,7 +56,7 @@ STREAMS = ("in_gate", "out_gate")
 
 @dataclass(frozen=True)
 class World:
-    """One kind of catalogue: has an empty one in place of the last, and breaks what is behind it."""
+    """One kind of catalogue: makes an empty one in place of the last, and breaks it."""
 
     new: Callable[[], Catalogue]
     damage: Callable[[], None]
@@ -359,6 +359,10 @@ def test_the_last_runs_come_newest_first(catalogue: Catalogue) -> None:
     assert catalogue.last_runs("download", 2) == (runs[0], runs[2])
     assert [run.id for run in catalogue.last_runs("backfill", 1)] == ["b1"]
     assert catalogue.last_runs("download", 0) == ()
+    at_once = [ended(run_id, 20, verb="verify") for run_id in ("v2", "v3", "v1")]
+    for run in at_once:
+        run_of(catalogue, run)
+    assert [run.id for run in catalogue.last_runs("verify", 20)] == ["v3", "v2", "v1"]
 
 
 OK, PARTLY, FAILED, INTERRUPTED = Outcome.OK, Outcome.PARTLY, Outcome.FAILED, Outcome.INTERRUPTED

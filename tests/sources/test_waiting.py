@@ -233,14 +233,15 @@ def test_page_that_does_not_come_to_rest_in_time(server: PageServer) -> None:
     assert answer.shortfall == "the page had not come to rest within 3 s"
 
 
-def test_answer_that_the_site_owes_its_page(server: PageServer) -> None:
+@pytest.mark.parametrize("status", ["429 Too Many Requests", "503 Service Unavailable"])
+def test_answer_that_the_site_owes_its_page(server: PageServer, status: str) -> None:
     """A list that the site could not give may lack in the listing, which says so."""
-    server.routes["/list"] = page("", status="503 Service Unavailable")
+    server.routes["/list"] = page("", status=status)
     server.routes["/"] = page(f"{plain.images(server.origin)}<script>fetch('/list')</script>")
     answer = read(plain.stream(server.origin), plain.NOW)
     assert found(answer) == plain.urls(server.origin)
     assert isinstance(answer, Listing)
-    assert answer.shortfall == f"{server.origin}/list answered 503"
+    assert answer.shortfall == f"{server.origin}/list answered {status[:3]}"
 
 
 def test_answer_that_comes_when_it_is_asked_for_again(server: PageServer) -> None:

@@ -20,8 +20,11 @@ if TYPE_CHECKING:
     from tests.support.gate import Gate
 
 _CODE = Path(camdl.__file__).parents[1]
-# Settings of this machine's user that camdl would listen to.
-_FOREIGN = ("CAMDL_", "DATABASE_URL", "RETENTION_DAYS", "DOWNLOAD_INTERVAL", "XDG_CONFIG", "CRED")
+# Settings of this machine's user, to which camdl or Python would listen.
+_FOREIGN = (
+    *("CAMDL_", "DATABASE_URL", "RETENTION_DAYS", "DOWNLOAD_INTERVAL_MINUTES"),
+    *("CREDENTIALS_DIRECTORY", "XDG_CONFIG_HOME", "PYTHONUNBUFFERED"),
+)
 # No test waits for a retry unless it says so.
 _SETTINGS: dict[str, object] = {
     "max_retries": 1,

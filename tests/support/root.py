@@ -18,7 +18,7 @@ _NOBODY = 65534
 # Where the whole suite is meant to run, such a test fails instead of being left out.
 needs_root = pytest.mark.skipif(
     os.geteuid() != 0 and not os.environ.get("CI"),
-    reason="it mounts a file system or changes a file's attributes: run it as root",
+    reason="it mounts a file system, changes a file's attributes or is two users: run it as root",
 )
 
 
@@ -50,7 +50,10 @@ def immutable(path: Path) -> Iterator[None]:
 
 @contextmanager
 def as_nobody() -> Iterator[None]:
-    """Root, whom no permission stops, is somebody else inside the `with`."""
+    """Root, whom no permission stops, is somebody else inside the `with`.
+
+    Who may not read Python's own directory can import nothing there: have it imported before.
+    """
     user = os.geteuid()
     if user == 0:
         os.seteuid(_NOBODY)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from camdl.catalogue.rows import SqlCatalogue
 from camdl.domain.outcomes import Counts, Failed, Outcome, Rejected
 from camdl.errors import (
     BrowserMissingError,
@@ -121,6 +122,16 @@ def failing(error: BaseException) -> Callable[[str], None]:
         raise error
 
     return fail
+
+
+def interrupted_after(function: Callable[..., None]) -> Callable[..., None]:
+    """`function`, with a signal that is taken notice of at its end."""
+
+    def interrupted(*arguments: object) -> None:
+        function(*arguments)
+        raise InterruptedRunError("SIGTERM", ExitCode.SIGTERM)
+
+    return interrupted
 
 
 def break_catalogue(world: World, table: str = "captures") -> None:
@@ -660,6 +671,29 @@ def test_a_catalogue_that_cannot_be_opened_ends_the_run(world: World) -> None:
     assert (finished.run.exit_code, finished.run.streams) == (74, ())
     assert world.database.read_bytes() == before
     assert invariants.health(world.health_file)["database"] == "disconnected"
+
+
+def test_a_run_that_cannot_be_recorded_does_not_begin(world: World) -> None:
+    """Where its row cannot be made no page is read: 74."""
+    world.download()
+    with closing(sqlite3.connect(world.database)) as opened:
+        opened.execute(
+            "CREATE TRIGGER t BEFORE INSERT ON runs BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+        )
+    finished = world.download()
+    assert isinstance(finished.error, CatalogueError)
+    assert (finished.run.exit_code, len(world.source.asked)) == (74, 1)
+
+
+def test_an_interruption_while_the_run_is_being_recorded(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signal that comes with the commit does not leave a run that seems to go on for ever."""
+    world.download()
+    monkeypatch.setattr(SqlCatalogue, "begin_run", interrupted_after(SqlCatalogue.begin_run))
+    finished = world.download()
+    assert finished.run.exit_code == 143
+    assert world.last_run() == finished.run
 
 
 def test_the_first_error_is_told(world: World) -> None:

@@ -59,10 +59,10 @@ def read(
 def found(answer: Listing | NoListing) -> dict[datetime, str]:
     """The instants that were listed, each once, and the URL of each."""
     assert isinstance(answer, Listing), answer
-    found = {one.capture.captured_at: one.url for one in answer.captures}
-    assert list(found) == sorted(found, reverse=True)
-    assert len(found) == len(answer.captures)
-    return found
+    urls = {one.capture.captured_at: one.url for one in answer.captures}
+    assert list(urls) == sorted(urls, reverse=True)
+    assert len(urls) == len(answer.captures)
+    return urls
 
 
 def whole(answer: Listing | NoListing) -> dict[datetime, str]:
