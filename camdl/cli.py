@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from camdl import __version__
-from camdl.errors import CamdlError, ExitCode, StorageError
+from camdl.domain.text import one_line
+from camdl.errors import END_OF_RUN, CamdlError, EndOfRun, ExitCode, StorageError
 from camdl.ops.signals import Signals
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def main() -> NoReturn:
     SIGNALS.install()
     try:
         _run_to_the_last_byte()
-    except CamdlError as error:
+    except END_OF_RUN as error:
         _explain(error)
         sys.exit(error.exit_code)
     except BrokenPipeError:  # whoever read our output has left
@@ -213,7 +214,12 @@ def health(
     """
     from camdl import wiring
 
-    verdict = wiring.health(_load(config))
+    try:
+        verdict = wiring.health(_load(config))
+    except CamdlError as error:
+        # Monitoring knows no other codes; what is wrong with a configuration is told all the same.
+        _print(f"camdl UNKNOWN - {one_line(str(error), 1000)}")
+        raise typer.Exit(3) from error
     if as_json:
         _print(json.dumps(verdict.to_dict(), indent=2))
     elif verbose:
@@ -317,7 +323,7 @@ def _print(text: str) -> None:
     print(text)  # noqa: T201  # the command's output
 
 
-def _explain(error: CamdlError) -> None:
+def _explain(error: EndOfRun) -> None:
     print(f"camdl: {error}", file=sys.stderr)  # noqa: T201
     if error.advice:
         print(f"       {error.advice}", file=sys.stderr)  # noqa: T201

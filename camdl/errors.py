@@ -77,8 +77,11 @@ class LockHeldError(CamdlError):
     advice = "Try again later, or wait for it with --wait SECONDS."
 
 
-class InterruptedRunError(CamdlError):
-    """A signal asked the run to end."""
+class InterruptedRunError(BaseException):
+    """A signal asked the run to end. It comes up anywhere, told like a `CamdlError`.
+
+    No `Exception`, as libraries handle those in the middle of their work and go on.
+    """
 
     advice = "The next run continues where this one stopped."
 
@@ -98,3 +101,7 @@ class PassingFaultError(Exception):
     def __init__(self, message: str, *, wait_seconds: float | None = None) -> None:
         super().__init__(message)
         self.wait_seconds = wait_seconds
+
+
+EndOfRun = CamdlError | InterruptedRunError
+END_OF_RUN = (CamdlError, InterruptedRunError)  # for `except`, which takes no union

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import logging
 import sys
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from camdl.errors import BrowserMissingError, CatalogueError, StorageError
+from camdl.errors import BrowserMissingError, CamdlError, CatalogueError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from camdl.config import Loaded, Settings
     from camdl.deadline import Deadline
     from camdl.domain.health import Health
+    from camdl.domain.outcomes import RunRecord
     from camdl.ops.lock import FileLock
     from camdl.ops.signals import Signals
     from camdl.ports import Progress
@@ -96,15 +97,25 @@ class Workshop:
         """From now on no signal needs to end the run."""
         self._signals.is_ending()
 
-    def write_health(self) -> None:
-        """Write the verdict on the archive, as it is now.
+    def record(self, run: RunRecord) -> None:
+        """Record, if that is possible, a run that ended before its adapters were open."""
+        from camdl.catalogue import opening
+        from camdl.catalogue.database import Database
+
+        with suppress(CamdlError), closing(Database(self._settings.database_url)) as database:
+            if catalogue := opening.existing(database):
+                catalogue.begin_run(run.id, run.verb, run.started_at)
+                catalogue.finish_run(run)
+
+    def write_health(self, run: RunRecord) -> None:
+        """Write the verdict on the archive as it is now, after `run`.
 
         Raises:
             StorageError: it cannot be written.
         """
         from camdl.ops import health_file
 
-        health_file.write(self._settings.health_file, health(self._loaded).to_dict())
+        health_file.write(self._settings.health_file, health(self._loaded, run).to_dict())
 
     @contextmanager
     def open(self, order: Order, deadline: Deadline) -> Iterator[Ports]:
@@ -183,8 +194,8 @@ def _catalogue(
         database.close()
 
 
-def health(loaded: Loaded) -> Health:
-    """The verdict on the archive, as it is now."""
+def health(loaded: Loaded, last_run: RunRecord | None = None) -> Health:
+    """The verdict on the archive as it is now, after `last_run` if that has just ended."""
     from camdl.archive.local import LocalArchive
     from camdl.catalogue import opening
     from camdl.catalogue.database import Database
@@ -217,6 +228,7 @@ def health(loaded: Loaded) -> Health:
             now=utc_now(),
             thresholds=Thresholds(settings.disk_warning_percent, settings.disk_critical_percent),
             browser_note=sandbox_off(),
+            last_run=last_run,
         )
     finally:
         if database is not None:

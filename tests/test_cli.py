@@ -201,8 +201,8 @@ def test_an_error_is_told_with_its_advice(
     call: CommandLine, monkeypatch: pytest.MonkeyPatch, error: CamdlError, code: int
 ) -> None:
     """Two lines on stderr, what happened and what to do, and the error's exit code."""
-    monkeypatch.setattr(wiring, "health", _raising(error))
-    answer = call("health")
+    monkeypatch.setattr(wiring, "schema", _raising(error))
+    answer = call("db", "current")
     assert (answer.code, answer.out) == (code, "")
     assert answer.err == f"camdl: {error}\n       {error.advice}\n"
 
@@ -211,8 +211,15 @@ def test_an_error_without_advice_is_one_line(
     call: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where there is nothing to advise, nothing is."""
-    monkeypatch.setattr(wiring, "health", _raising(ConfigError("what and where", advice="")))
-    assert call("health").err == "camdl: what and where\n"
+    monkeypatch.setattr(wiring, "schema", _raising(ConfigError("what and where", advice="")))
+    assert call("db", "current").err == "camdl: what and where\n"
+
+
+def test_monitoring_is_told_that_nothing_can_be_known(call: CommandLine) -> None:
+    """With a configuration that is wrong the verdict is unknown, in one line on stdout: 3."""
+    answer = call("health", "--config", "nope.toml")
+    assert (answer.code, answer.err) == (3, "")
+    assert answer.out == "camdl UNKNOWN - nope.toml: no such file (given by --config)\n"
 
 
 def test_a_bug_is_told_in_a_line_and_kept_in_a_file(
@@ -353,7 +360,7 @@ def test_config_init(call: CommandLine, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [["config", "show"], ["health"], ["download"], ["db", "current"]]
+    "command", [["config", "show"], ["config", "check"], ["download"], ["db", "current"]]
 )
 def test_a_configuration_that_is_not_there(call: CommandLine, command: list[str]) -> None:
     """A file that was named is needed: 78 with its name, whatever the command."""

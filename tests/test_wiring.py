@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +14,7 @@ from camdl.config import Loaded, load
 from camdl.deadline import Deadline
 from camdl.domain.captures import Capture, ListedCapture
 from camdl.domain.health import Database, Status
-from camdl.domain.outcomes import Saved, StoredImage
+from camdl.domain.outcomes import RunRecord, Saved, StoredImage
 from camdl.errors import BrowserMissingError, CatalogueError, StorageError, UsageError
 from camdl.ops.signals import Signals
 from camdl.report.screen import NoProgress
@@ -174,7 +174,8 @@ def test_the_health_of_an_archive_that_cannot_be_looked_into(home: Path) -> None
 
 def test_the_health_is_written_where_the_settings_say(home: Path) -> None:
     """With its directory, and at any time."""
-    workshop(loaded(CAMDL_HEALTH_FILE="here/health.json")).write_health()
+    run = RunRecord("r1", "download", datetime.now(UTC))
+    workshop(loaded(CAMDL_HEALTH_FILE="here/health.json")).write_health(run)
     assert invariants.health(home / "here/health.json")["database"] == "disconnected"
 
 

@@ -25,7 +25,14 @@ from camdl.domain.outcomes import (
 )
 from camdl.domain.text import one_line
 from camdl.domain.validation import validate
-from camdl.errors import CamdlError, CatalogueError, ExitCode, InterruptedRunError, StorageError
+from camdl.errors import (
+    END_OF_RUN,
+    CamdlError,
+    CatalogueError,
+    EndOfRun,
+    ExitCode,
+    StorageError,
+)
 from camdl.ports import Listing, NoListing, Wanted
 from camdl.workers import Workers
 
@@ -92,8 +99,12 @@ class Tools(Protocol):
         """From now on no signal needs to end the run."""
         ...
 
-    def write_health(self) -> None:
-        """Write the verdict on the archive, as it is now."""
+    def record(self, run: RunRecord) -> None:
+        """Record, if that is possible, a run that ended before its adapters were open."""
+        ...
+
+    def write_health(self, run: RunRecord) -> None:
+        """Write the verdict on the archive as it is now, after `run`."""
         ...
 
 
@@ -102,7 +113,7 @@ class Finished:
     """How a run ended: its record, the error that ended it, and what a dry run would fetch."""
 
     run: RunRecord
-    error: CamdlError | None = None
+    error: EndOfRun | None = None
     would_fetch: tuple[ListedCapture, ...] = ()
 
 
@@ -121,12 +132,12 @@ def download(order: Order, tools: Tools) -> Finished:
         run = RunRecord(_run_id(started_at), "download", started_at)
         try:
             finished = _go(order, tools, run, deadline)
-        except BaseException:
+        except BaseException as bug:
             with suppress(CamdlError):  # a bug is told already
-                _conclude(order, tools)
+                _conclude(order, tools, _failed(run, bug, tools.now()))
             raise
         try:
-            _conclude(order, tools)
+            _conclude(order, tools, finished.run)
         except CamdlError as error:
             if finished.error is None:
                 return Finished(_failed(finished.run, error, tools.now()), error)
@@ -137,8 +148,12 @@ def _go(order: Order, tools: Tools, run: RunRecord, deadline: Deadline) -> Finis
     try:
         with _refusals_told(), tools.open(order, deadline) as ports:
             return _Run(order, ports, tools, run, deadline).go()
-    except CamdlError as error:
-        return Finished(_failed(run, error, tools.now()), error)
+    except END_OF_RUN as error:
+        tools.is_ending()
+        failed = _failed(run, error, tools.now())
+        if not order.dry_run:
+            tools.record(failed)
+        return Finished(failed, error)
 
 
 @contextmanager
@@ -156,11 +171,11 @@ def _refusals_told() -> Iterator[None]:
         raise StorageError(f"the system refused something: {error}") from error
 
 
-def _conclude(order: Order, tools: Tools) -> None:
+def _conclude(order: Order, tools: Tools, run: RunRecord) -> None:
     """Write the verdict, on every way out of a run that held the lock."""
     tools.is_ending()
     if not order.dry_run:
-        tools.write_health()
+        tools.write_health(run)
 
 
 @dataclass
@@ -220,7 +235,7 @@ class _Run:
                 self._list_and_fetch()
             # Inside, as its first step takes no more signals: one ends the run, or comes too late.
             return Finished(self._close(), would_fetch=tuple(self._would_fetch))
-        except CamdlError as error:
+        except END_OF_RUN as error:
             return Finished(self._close(error), error)
         except BaseException as bug:
             self._close(bug)
@@ -432,7 +447,7 @@ def _ended(run: RunRecord, now: datetime) -> RunRecord:
 
 def _failed(run: RunRecord, error: BaseException, now: datetime) -> RunRecord:
     """`run`, which `error` ended."""
-    if isinstance(error, CamdlError):
+    if isinstance(error, END_OF_RUN):
         code = error.exit_code
     else:
         code = ExitCode.BUG if isinstance(error, Exception) else ExitCode.SIGINT
@@ -442,12 +457,11 @@ def _failed(run: RunRecord, error: BaseException, now: datetime) -> RunRecord:
 
 
 def _outcome(error: BaseException) -> Outcome:
-    interrupted = isinstance(error, InterruptedRunError) or not isinstance(error, Exception)
-    return Outcome.INTERRUPTED if interrupted else Outcome.FAILED
+    return Outcome.FAILED if isinstance(error, Exception) else Outcome.INTERRUPTED
 
 
 def _told(error: BaseException) -> str:
     """`error` in words; that of a bug says little without its kind."""
-    if isinstance(error, CamdlError):
+    if isinstance(error, END_OF_RUN):
         return str(error)
     return one_line(f"{type(error).__name__}: {error}").removesuffix(":")

@@ -32,11 +32,13 @@ def health(
     now: datetime,
     thresholds: Thresholds | None = None,
     browser_note: str = "",
+    last_run: RunRecord | None = None,
 ) -> Health:
     """The verdict at `now`; what cannot be looked at becomes part of it.
 
     `open_catalogue` gives None if there is no catalogue yet, and closing it is its owner's part.
     `disk_usage` is None if the archive is on no disk. Runs should start `interval` apart.
+    `last_run` has just ended; the catalogue may not tell how.
     """
     known = _Known(open_catalogue, streams)
     facts = Facts(
@@ -45,7 +47,7 @@ def health(
             StreamFacts(stream.name, stream.interval, known.histories.get(stream.name))
             for stream in streams
         ),
-        runs=known.runs,
+        runs=_with(last_run, known.runs),
         interval=interval,
         database=known.database,
         database_fault=known.fault,
@@ -54,6 +56,12 @@ def health(
         browser_note=browser_note,
     )
     return assess(facts, now)
+
+
+def _with(last_run: RunRecord | None, runs: tuple[RunRecord, ...]) -> tuple[RunRecord, ...]:
+    if last_run is None:
+        return runs
+    return (last_run, *(run for run in runs if run.id != last_run.id))
 
 
 class _Known:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -14,6 +14,7 @@ from camdl.domain.captures import Capture, ListedCapture
 from camdl.domain.health import DiskUsage
 from camdl.domain.sites import Stream
 from camdl.domain.templates import UrlTemplate
+from camdl.errors import CamdlError
 from camdl.ops import health_file
 from camdl.ops.lock import FileLock
 from camdl.ports import Listing
@@ -69,6 +70,7 @@ class World:
         self.progress: Progress = NoProgress()
         self.lock = FileLock(home / "camdl.lock", "download")
         self.is_on_its_way_out = False
+        self.cannot_open: CamdlError | None = None
 
     def publish(
         self, stream: str, *minutes_ago: float, image: bytes | Rejected | Failed = PICTURE
@@ -92,7 +94,14 @@ class World:
         """Remember that no more signals are wanted."""
         self.is_on_its_way_out = True
 
-    def write_health(self) -> None:
+    def record(self, run: RunRecord) -> None:
+        """Record it, if there is a catalogue."""
+        with suppress(CamdlError), self.catalogue() as catalogue:
+            if catalogue:
+                catalogue.begin_run(run.id, run.verb, run.started_at)
+                catalogue.finish_run(run)
+
+    def write_health(self, run: RunRecord) -> None:
         """Write the verdict on a roomy disk."""
         with ExitStack() as stack:
             verdict = health_verb.health(
@@ -101,12 +110,15 @@ class World:
                 self.streams,
                 interval=INTERVAL,
                 now=self.clock,
+                last_run=run,
             )
         health_file.write(self.health_file, verdict.to_dict())
 
     @contextmanager
     def open(self, order: Order, deadline: Deadline) -> Iterator[Ports]:
         """The fakes, and a real archive and catalogue; a dry run makes none."""
+        if self.cannot_open:
+            raise self.cannot_open
         archive = LocalArchive(self.images)
         database = Database(f"sqlite:///{self.database}", may_create=not order.dry_run)
         try:

@@ -37,12 +37,12 @@ if TYPE_CHECKING:
 
     from camdl.deadline import Deadline
     from camdl.domain.captures import ListedCapture
-    from camdl.domain.outcomes import Body, ImageOutcome, StreamResult
+    from camdl.domain.outcomes import Body, ImageOutcome, RunRecord, StreamResult
     from camdl.verbs.download import Order, Ports
 
 GONE = Rejected("the answer is HTTP 404 Not Found")
 BUSY = Failed("the answer is HTTP 503 Service Unavailable")
-SOON = 10.0
+SOON = 20.0
 
 
 class Watched(FakeFetcher):
@@ -563,8 +563,8 @@ def test_the_deadline_ends_the_run_and_the_next_one_does_the_rest(
     may_go = threading.Event()
     watch(world, lambda url: url == urls("in_gate", 5)[0] or may_go.wait(SOON))
     began = time.monotonic()
-    run = world.download(deadline_seconds=0.3).run
-    assert time.monotonic() - began < SOON / 2
+    run = world.download(deadline_seconds=2).run
+    assert time.monotonic() - began < SOON
     may_go.set()
     assert (run.exit_code, run.streams[0].reason) == (1, "2 x the run's deadline passed")
     assert run.streams[0].counts == Counts(listed=3, new=3, saved=1, failed=2)
@@ -690,6 +690,7 @@ def test_an_interruption_while_the_run_is_being_recorded(
 ) -> None:
     """A signal that comes with the commit does not leave a run that seems to go on for ever."""
     world.download()
+    world.clock += timedelta(minutes=10)
     monkeypatch.setattr(SqlCatalogue, "begin_run", interrupted_after(SqlCatalogue.begin_run))
     finished = world.download()
     assert finished.run.exit_code == 143
@@ -848,11 +849,11 @@ def test_the_lock_is_held_until_the_health_is_written(world: World, tmp_path: Pa
     held: list[bool] = []
     write = world.write_health
 
-    def look() -> None:
+    def look(run: RunRecord) -> None:
         with pytest.raises(LockHeldError), World(tmp_path).lock.hold(0):
             pass
         held.append(True)
-        write()
+        write(run)
 
     world.write_health = look  # type: ignore[method-assign]
     world.download()
@@ -1002,3 +1003,23 @@ def test_a_health_file_that_cannot_be_written_does_not_hide_the_first_error(worl
     world.source.answers["in_gate"] = BrowserMissingError("no browser was found")
     finished = world.download()
     assert (str(finished.error), finished.run.exit_code) == ("no browser was found", 78)
+
+
+def test_a_run_that_cannot_begin_is_on_record(world: World) -> None:
+    """One that finds no browser is remembered with its reason, and the verdict tells of it."""
+    world.publish("in_gate", 5)
+    world.download()
+    world.clock += timedelta(minutes=10)
+    world.cannot_open = BrowserMissingError("no browser was found")
+    finished = world.download()
+    assert (finished.run.exit_code, finished.error) == (78, world.cannot_open)
+    assert world.last_run() == finished.run
+    assert "no browser was found" in str(invariants.health(world.health_file)["checks"])
+
+
+def test_a_dry_run_that_cannot_begin_leaves_nothing(world: World) -> None:
+    """It is told, and not recorded."""
+    world.cannot_open = BrowserMissingError("no browser was found")
+    assert world.download(dry_run=True).run.exit_code == 78
+    assert not world.database.exists()
+    assert not world.health_file.exists()

@@ -19,6 +19,7 @@ from camdl.errors import (
     CamdlError,
     CatalogueError,
     ConfigError,
+    EndOfRun,
     ExitCode,
     InterruptedRunError,
     StorageError,
@@ -73,6 +74,7 @@ def judged(
     disk: Callable[[], DiskUsage] | None = lambda: ROOM,
     thresholds: Thresholds | None = None,
     note: str = "",
+    last_run: RunRecord | None = None,
 ) -> Health:
     """The verdict on two streams."""
     return health(
@@ -83,10 +85,11 @@ def judged(
         now=NOW,
         thresholds=thresholds,
         browser_note=note,
+        last_run=last_run,
     )
 
 
-def failing(error: CamdlError) -> Callable[[], DiskUsage]:
+def failing(error: EndOfRun) -> Callable[[], DiskUsage]:
     """Something that cannot be looked at."""
 
     def look() -> DiskUsage:
@@ -152,6 +155,16 @@ def test_the_real_disk(tmp_path: Path) -> None:
     found = judged(lambda: fresh, lambda: usage(tmp_path), Thresholds(0, 0))
     assert found.status is Status.CRITICAL
     assert "of the disk is used" in found.line()
+
+
+def test_a_run_that_could_not_be_recorded_counts() -> None:
+    """What has just ended is judged as it ended, whatever the catalogue says of it."""
+    ended = RunRecord("0", "download", NOW, NOW, Outcome.FAILED, 74, "no space left")
+    found = judged(lambda: Remembered({"a": NOW, "b": NOW}), last_run=ended)
+    assert found.status is Status.WARNING
+    assert "no space left" in found.problems[0].reason
+    (job,) = found.jobs
+    assert job.outcome is Outcome.FAILED
 
 
 def test_no_disk_and_a_note() -> None:
