@@ -30,8 +30,9 @@ class Evidence:
         for thumbnail in self._stream.thumbnail.find_in(text, self._stream.name):
             # A thumbnail is no capture: it only tells that the full-size image exists.
             capture = thumbnail.capture
-            url = self._stream.image.url(capture)
-            self._thumbnails.setdefault(capture, ListedCapture(capture, url))
+            if capture not in self._thumbnails:
+                url = self._stream.image.url(capture)
+                self._thumbnails[capture] = ListedCapture(capture, url)
 
     def __len__(self) -> int:
         return len(self._thumbnails.keys() | self._images.keys())
