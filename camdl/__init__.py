@@ -15,6 +15,11 @@ Each stage's result is the only thing the next stage takes: the archive stores a
 never bytes. Images are stored before they are recorded, so no row points at a missing file; their
 names follow from stream and time, so the next run repairs what a crash left between the two.
 One image or stream that fails is a value and stops no other; only faults of the run are raised.
+
+Before and after a run the ledger is brought up to date: what the archive lacks and why
+(`camdl.verbs.stocktaking`). The source is asked for the days with gaps that it has not confirmed,
+so a run catches up by itself. What is deleted leaves the catalogue first, on a list of what is
+doomed, then the disk, then the list (`camdl.verbs.cleanup`): no crash makes a row lie.
 """
 
 __version__ = "0.1.0"

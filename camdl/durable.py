@@ -12,10 +12,11 @@ import fcntl
 import glob
 import os
 import secrets
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 _TRIES = 10
@@ -48,11 +49,19 @@ def replace(path: Path, data: bytes) -> None:
         OSError: it could not be done, or is not durable; there is all of what was there or all of
             `data`, and nothing beside it.
     """
-    for _ in range(_TRIES):
-        if _replaced(path, data):
-            sync_directory(path.parent)
-            return
-    raise OSError(errno.EBUSY, "temporary files disappear again and again")
+    temporary, descriptor = _new_temporary(path)
+    try:
+        with open(descriptor, "wb") as file:  # noqa: PTH123  # a file descriptor
+            file.write(data)
+            file.flush()
+            os.fsync(descriptor)
+            # Still open, and so still locked.
+            temporary.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+    sync_directory(path.parent)
 
 
 def sweep(directory: Path, name: str = "") -> None:
@@ -65,7 +74,62 @@ def sweep(directory: Path, name: str = "") -> None:
     with suppress(OSError):
         for left_over in directory.glob(f".{written}.{_TOKEN}.tmp"):
             with suppress(OSError):
-                _remove_abandoned(left_over)
+                remove_abandoned(left_over)
+
+
+def remove_abandoned(left_over: Path) -> None:
+    """Remove a temporary file.
+
+    Raises:
+        OSError: somebody is writing it, or the file system has no locks to tell by.
+    """
+    # NFS locks only what is open for writing.
+    descriptor = os.open(left_over, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        left_over.unlink()
+    finally:
+        os.close(descriptor)
+
+
+def is_abandoned(temporary: Path) -> bool:
+    """Whether a temporary file is there, and the process that was writing it is not.
+
+    False where that cannot be told.
+    """
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    with suppress(OSError):
+        descriptor = os.open(temporary, flags)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return os.fstat(descriptor).st_nlink > 0
+        finally:
+            os.close(descriptor)
+    return False
+
+
+@contextmanager
+def built(path: Path) -> Iterator[Path]:
+    """The name of an empty file beside `path`, for what can only write to a name.
+
+    At the end of the `with` it is synced and becomes `path`, whatever is there.
+
+    Raises:
+        OSError: it could not be done; what was there is as it was, and nothing is beside it.
+    """
+    temporary, descriptor = _new_temporary(path)
+    try:
+        try:
+            yield temporary
+            os.fsync(descriptor)
+            temporary.replace(path)
+        finally:
+            os.close(descriptor)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+    sync_directory(path.parent)
 
 
 def sync_directory(directory: Path) -> None:
@@ -84,26 +148,23 @@ def sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
-def _replaced(path: Path, data: bytes) -> bool:
-    """Whether it was done; if not, the temporary file was taken for abandoned by somebody."""
-    token = secrets.token_hex(_TOKEN_BYTES)
-    temporary = path.with_name(f".{path.name.removeprefix('.')}.{token}.tmp")
+def _new_temporary(path: Path) -> tuple[Path, int]:
+    """A new file next to `path` and its descriptor, locked as long as that is open."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(temporary, flags, 0o666)
-    try:
-        with open(descriptor, "wb") as file:  # noqa: PTH123  # a file descriptor
-            if not _is_ours(descriptor):
-                return False
-            file.write(data)
-            file.flush()
-            os.fsync(descriptor)
-            # Still open, and so still locked.
-            temporary.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
-    return True
+    for _ in range(_TRIES):
+        token = secrets.token_hex(_TOKEN_BYTES)
+        temporary = path.with_name(f".{path.name.removeprefix('.')}.{token}.tmp")
+        descriptor = os.open(temporary, flags, 0o666)
+        try:
+            if _is_ours(descriptor):
+                return temporary, descriptor
+        except BaseException:
+            os.close(descriptor)
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
+        os.close(descriptor)  # it was taken for abandoned before it was locked
+    raise OSError(errno.EBUSY, "temporary files disappear again and again")
 
 
 def _is_ours(descriptor: int) -> bool:
@@ -115,18 +176,3 @@ def _is_ours(descriptor: int) -> bool:
     except OSError:
         pass  # a file system without locks will do; nothing is swept there
     return os.fstat(descriptor).st_nlink > 0
-
-
-def _remove_abandoned(left_over: Path) -> None:
-    """Remove a temporary file.
-
-    Raises:
-        OSError: somebody is writing it, or the file system has no locks to tell by.
-    """
-    # NFS locks only what is open for writing.
-    descriptor = os.open(left_over, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        left_over.unlink()
-    finally:
-        os.close(descriptor)

@@ -56,6 +56,12 @@ class BrowserMissingError(ConfigError):
     advice = "Install one as root with: apt-get install -y chromium-headless-shell"
 
 
+class CleanupRefusedError(ConfigError):
+    """A clean-up would delete what it should not; nothing was deleted."""
+
+    advice = "Look at camdl cleanup --dry-run --force; if that is what you want, use --force."
+
+
 class StorageError(CamdlError):
     """An image cannot be stored: disk full, read-only, no permission."""
 

@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
-    from datetime import datetime
+    from datetime import date, datetime
     from pathlib import Path
 
     from camdl.deadline import Deadline
     from camdl.domain.captures import Capture, ListedCapture
+    from camdl.domain.gaps import Gap
+    from camdl.domain.ledger import Attempt
     from camdl.domain.outcomes import (
         Body,
         Failed,
@@ -27,7 +29,9 @@ if TYPE_CHECKING:
         StreamResult,
         ValidImage,
     )
+    from camdl.domain.retention import Holding, Limits, Outdated, Pin
     from camdl.domain.sites import Stream
+    from camdl.domain.windows import Window
 
 F = TypeVar("F", bound="Callable[..., object]")
 
@@ -42,12 +46,13 @@ class Retrying(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A stream to list. `back_to` (UTC) is how far the listing should reach, when the shown day
-    alone may not; None if the shown day is enough.
+    """A stream to list, and the days before the shown one that are worth a look, newest first.
+
+    They are days of the site's time zone.
     """
 
     stream: Stream
-    back_to: datetime | None = None
+    days: tuple[date, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +60,13 @@ class Listing:
     """The captures that a source says exist, newest first, each once.
 
     `shortfall` is empty when the listing is known to be complete, else one line that says what
-    may be lacking.
+    may be lacking. `days` are those, of the site's time zone, of which all captures are in it.
     """
 
     stream: str
     captures: tuple[ListedCapture, ...]
     shortfall: str = ""
+    days: tuple[date, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +123,43 @@ class Archive(Protocol):
         ...
 
 
+class Files(Protocol):
+    """The archive's files, for those who delete and verify them.
+
+    Every method raises `StorageError` when they cannot be looked at or changed.
+    """
+
+    def refusal(self) -> str:
+        """Why nothing may be deleted, in one line; empty if it may."""
+        ...
+
+    def keys(self, before: date | None = None) -> Iterator[str]:
+        """The key of every file that has the name of a capture: by stream, then by time.
+
+        Only those of days before `before` (UTC), if it is given.
+        """
+        ...
+
+    def size(self, key: str) -> int | None:
+        """How many bytes the file of `key` has; None if there is none."""
+        ...
+
+    def read(self, key: str) -> bytes | None:
+        """The bytes of the file of `key`; None if there is none."""
+        ...
+
+    def delete(self, keys: Sequence[str]) -> Mapping[str, str]:
+        """Delete the files of `keys` durably; those that are not there do not matter.
+
+        Returns those that could not be deleted, with the reason in one line.
+        """
+        ...
+
+    def tidy(self) -> None:
+        """Remove what killed runs left half written, and directories with nothing in them."""
+        ...
+
+
 class Catalogue(Protocol):
     """What is archived, what is missing and which runs there were. Every time is aware UTC.
 
@@ -166,6 +209,142 @@ class Catalogue(Protocol):
         ...
 
 
+class Ledger(Protocol):
+    """What is missing, and what is known of why. Every time is aware UTC, days are the site's.
+
+    Every method raises `CatalogueError` when the database cannot be used.
+    """
+
+    def begins(self, stream: str) -> datetime | None:
+        """The first instant from which on captures of `stream` are expected to be here."""
+        ...
+
+    def deleted_up_to(self, stream: str) -> datetime | None:
+        """The last capture of `stream` that was deleted on purpose, by its age or for room."""
+        ...
+
+    def instants(self, stream: str, since: datetime) -> list[datetime]:
+        """When the archived captures of `stream` since `since` were taken, ascending.
+
+        The last one before it comes first: how long ago it was tells whether one is missing.
+        """
+        ...
+
+    def attempts(self, stream: str, since: datetime) -> list[Attempt]:
+        """The runs that asked for `stream` since `since`, ascending; those that were killed too."""
+        ...
+
+    def readings(self, stream: str, since: date) -> Mapping[date, datetime]:
+        """When the source last told all captures of each day since `since`."""
+        ...
+
+    def record_reading(self, stream: str, days: Mapping[date, int], read_at: datetime) -> None:
+        """The source has told all captures of `days`: so many of each."""
+        ...
+
+    def gaps(
+        self, streams: Sequence[str] = (), since: datetime | None = None, *, resolved: bool = False
+    ) -> tuple[Gap, ...]:
+        """The gaps that end after `since`, by stream and time; the resolved ones if asked for."""
+        ...
+
+    def replace_gaps(self, found: Sequence[Gap], gone: Sequence[Gap], now: datetime) -> None:
+        """Record `found` (new, changed or resolved) and forget `gone`, in one transaction."""
+        ...
+
+    def told(self, stream: str, since: date) -> Mapping[date, int]:
+        """How many captures of each day since `since` the source told when it told them all."""
+        ...
+
+    def rests(self, now: datetime) -> Mapping[str, datetime]:
+        """The origins that asked to be left alone, and until when, if that is after `now`."""
+        ...
+
+    def record_rests(self, rests: Mapping[str, datetime], now: datetime) -> None:
+        """These origins asked to be left alone until then; what is over at `now` is forgotten."""
+        ...
+
+
+class Keeping(Protocol):
+    """What the catalogue knows of what is archived, for those who delete and verify it.
+
+    `streams` are names; none means all. Every method raises `CatalogueError` when the database
+    cannot be used. What is iterated is read a batch at a time, so memory stays flat.
+    """
+
+    def captures(self, streams: Sequence[str] = ()) -> int:
+        """How many captures are archived."""
+        ...
+
+    def captures_in(self, stream: str, window: Window) -> int:
+        """How many captures of `stream` in `window` are archived."""
+        ...
+
+    def newest(self) -> datetime | None:
+        """The newest archived capture's instant, of any stream."""
+        ...
+
+    def runs_between(self) -> tuple[datetime, datetime] | None:
+        """When the oldest and the newest run that are remembered began."""
+        ...
+
+    def runs_since(self, since: datetime) -> tuple[datetime, ...]:
+        """When the runs after `since` began, of every verb, the oldest first."""
+        ...
+
+    def knows(self, keys: Sequence[str]) -> frozenset[str]:
+        """Those of `keys` that are of an archived capture, or of one that is being deleted."""
+        ...
+
+    def holdings(
+        self, streams: Sequence[str] = (), before: datetime | None = None
+    ) -> Iterator[Holding]:
+        """The archived captures before `before`, the oldest first."""
+        ...
+
+    def doom(self, holdings: Sequence[Holding]) -> tuple[Holding, ...]:
+        """From now on these are archived no more: only their files are still to be deleted.
+
+        Returns those of which it is so: what was archived, and not pinned in the meantime.
+        """
+        ...
+
+    def doomed(self) -> Iterator[Holding]:
+        """What was doomed, and neither forgotten nor archived anew yet. Their sizes are 0."""
+        ...
+
+    def reprieve(self) -> None:
+        """What was doomed, but archived anew before its file was deleted, is doomed no more."""
+        ...
+
+    def forget(self, holdings: Sequence[Holding]) -> None:
+        """The files of these doomed ones are gone."""
+        ...
+
+    def pin(self, stream: str, window: Window, note: str, now: datetime) -> Pin:
+        """Keep the captures of `stream` in `window` whatever happens."""
+        ...
+
+    def pins(self, streams: Sequence[str] = ()) -> tuple[Pin, ...]:
+        """Every pin, in the order of their times."""
+        ...
+
+    def trim_pins(self, rest: Mapping[int, Sequence[Window]]) -> None:
+        """Leave of these pins, by their ids, only the windows given; of none, no pin at all."""
+        ...
+
+    def outdated(self, limits: Limits) -> Outdated:
+        """How many rows `forget_outdated` would forget."""
+        ...
+
+    def forget_outdated(self, limits: Limits) -> Outdated:
+        """Forget the rows that nobody will ask for any more, and say how many.
+
+        Never the first run, which tells how old the catalogue is, nor the last of each verb.
+        """
+        ...
+
+
 class Lock(Protocol):
     """At most one run at a time."""
 
@@ -192,4 +371,12 @@ class Progress(Protocol):
 
     def stream(self, result: StreamResult) -> None:
         """One stream is done."""
+        ...
+
+
+class LongProgress(Progress, Protocol):
+    """What a person sees while a run goes on that takes long: how far it has come, too."""
+
+    def days(self, done: int, total: int) -> None:
+        """`done` of `total` days are read and archived; one counts for each of its streams."""
         ...

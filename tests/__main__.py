@@ -22,8 +22,10 @@ _PROGRAMS = {
     "strace": "strace",  # brings about faults of system calls
     "openssl": "openssl",  # certificates of test servers
     "chattr": "e2fsprogs",
+    "mkfs.ext4": "e2fsprogs",
     "mount": "mount",
     "prlimit": "util-linux",
+    "unshare": "util-linux",
     "ip": "iproute2",
 }
 _WHOLE_SUITE = ("-n", "auto", "--dist", "loadgroup", "--cov", "--cov-report", "term-missing")

@@ -28,6 +28,7 @@ from camdl.errors import (
     UsageError,
 )
 from camdl.ops.lock import FileLock
+from tests.support.catalogues import empty_catalogue, sql
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,6 +41,7 @@ OPTIONS = {
         *("--stream", "--latest", "--dry-run", "--wait", "--json", "--config"),
         *("-q, --quiet", "-v, --verbose"),
     ],
+    "gaps": ["--stream", "--since", "--all", "--json", "--config"],
     "health": ["--json", "--config", "-q, --quiet", "-v, --verbose"],
     "demo": ["--frames", "--directory", "--serve", "--port"],
     "config show": ["--config"],
@@ -386,6 +388,40 @@ def test_db_upgrade_waits_for_no_run(call: CommandLine, tmp_path: Path) -> None:
     with FileLock(tmp_path / Settings().lock_file).hold(0):
         assert call("db", "upgrade").code == 75
     assert not (tmp_path / "data/camdl.db").exists()
+
+
+def test_gaps_before_the_first_run(call: CommandLine, tmp_path: Path) -> None:
+    """Nothing is missing yet, in each form, and nothing is made by looking."""
+    answer = call("gaps")
+    assert (answer.code, answer.err) == (0, "")
+    assert answer.out == "No captures are known to be missing.\n"
+    assert json.loads(call("gaps", "--all", "--json").out) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_gaps_that_are_open(call: CommandLine, tmp_path: Path) -> None:
+    """They are told in each form, and exit 1; what ended before --since is none of the answer."""
+    file = tmp_path / Settings().database_url.removeprefix("sqlite:///")
+    file.parent.mkdir()
+    sql(
+        empty_catalogue(file),
+        "INSERT INTO captures VALUES ('in_gate', '2025-09-08 12:00:00.000000', 'k', 's', 1, 1, "
+        "1, 'u', '2025-09-08 12:00:00.000000', 'r', NULL)",
+    )
+    answer = call("gaps", "--stream", "in_gate")
+    assert (answer.code, answer.err) == (1, "")
+    assert answer.out.endswith(" captures missing in 1 gap\n")
+    (gap,) = json.loads(call("gaps", "--json").out)
+    assert (gap["from"], gap["state"]) == ("2025-09-08T12:10:00Z", "open")
+    assert gap["cause_in_words"] == "camdl did not run"
+    assert json.loads(call("gaps", "--json", "--since", "2999-01-01").out) == []
+    assert call("gaps", "--stream", "out_gate").code == 0
+
+
+@pytest.mark.parametrize("arguments", [["--since", "soon"], ["--since", ""], ["--stream", "nope"]])
+def test_gaps_of_nothing_there_is(call: CommandLine, arguments: list[str]) -> None:
+    """A time or a stream that is none is a wrong command line."""
+    assert call("gaps", *arguments).code == 2
 
 
 def test_health_before_the_first_run(call: CommandLine, tmp_path: Path) -> None:

@@ -203,3 +203,15 @@ def test_no_browser_is_found_where_there_is_none(
     monkeypatch.setenv("PATH", "")
     monkeypatch.setenv("PLAYWRIGHT_BROWSERS_PATH", str(home))
     assert wiring.found_browser() is None
+
+
+def test_gaps_need_the_catalogue_of_the_images(home: Path) -> None:
+    """Where it was lost nobody is told that nothing is missing."""
+    settings = loaded()
+    with wiring.stocktaking(settings) as stock:
+        assert stock is None
+    day = home / "data/images/in_gate/2025-09-08"
+    day.mkdir(parents=True)
+    (day / "20250908T200000Z_in_gate.jpg").write_bytes(b"x")
+    with pytest.raises(CatalogueError, match="is missing"), wiring.stocktaking(settings):
+        pass

@@ -62,7 +62,8 @@ def lost(database: Database) -> CatalogueError:
     """The error of an archive without its catalogue."""
     return CatalogueError(
         f"the catalogue {database.name} is missing or empty, but the archive has images",
-        advice="Restore it from a backup, or correct database_url.",
+        advice="Restore it from a backup, rebuild it from the files with: camdl verify --rebuild, "
+        "or correct database_url.",
     )
 
 

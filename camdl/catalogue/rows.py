@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, delete, exists, func, insert, select, tuple_, update
 
 from camdl.catalogue.tables import captures, pending, runs, stream_results
+from camdl.catalogue.upsert import upsert
 from camdl.domain.captures import Capture, ListedCapture, utc
 from camdl.domain.outcomes import (
     Counts,
@@ -41,6 +42,11 @@ class SqlCatalogue:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    @property
+    def database(self) -> Database:
+        """Where it is, for what else is in there."""
+        return self._database
+
     def begin_run(self, run_id: str, verb: str, started_at: datetime) -> None:
         """Record that a run has begun."""
         values = {"id": run_id, "verb": verb, "started_at": started_at, "error": ""}
@@ -58,6 +64,8 @@ class SqlCatalogue:
         results = [_result_values(run.id, result) for result in run.streams]
         with self._database.transaction() as connection:
             connection.execute(update(runs).where(runs.c.id == run.id).values(values))
+            # What goes wrong after its end was recorded makes another end of it.
+            connection.execute(delete(stream_results).where(stream_results.c.run_id == run.id))
             if results:
                 connection.execute(insert(stream_results), results)
 
@@ -98,6 +106,7 @@ class SqlCatalogue:
                     ListedCapture(Capture(row.captured_at, row.stream), row.url),
                     row.reason,
                     row.not_before,
+                    row.rejected,
                 )
                 for row in connection.execute(query)
             )
@@ -122,7 +131,7 @@ class SqlCatalogue:
         with self._database.transaction() as connection:
             _add_captures(connection, stored)
             _add_pending(connection, listed, ["url"])
-            _add_pending(connection, missing, ["url", "reason", "not_before"])
+            _add_pending(connection, missing, ["url", "rejected", "reason", "not_before"])
 
     def last_runs(self, verb: str, limit: int) -> tuple[RunRecord, ...]:
         """The newest runs of `verb`, newest first, with their streams' results."""
@@ -142,7 +151,8 @@ class SqlCatalogue:
         results = (
             select(stream_results.c.outcome, stream_results.c.reason, runs.c.started_at)
             .join_from(stream_results, runs)
-            .where(stream_results.c.stream == stream)
+            # A clean-up that went well says nothing of the source.
+            .where(stream_results.c.stream == stream, runs.c.verb == "download")
             .subquery()
         )
         last_good = (
@@ -189,7 +199,7 @@ def _same_capture(one: Table, other: Table) -> Any:
 def _add_captures(connection: Connection, rows: Sequence[Mapping[str, object]]) -> None:
     if not rows:
         return
-    add = _insert(connection, captures).on_conflict_do_nothing()
+    add = upsert(connection, captures)
     connection.execute(add, rows)
     done = [(row["stream"], row["captured_at"]) for row in rows]
     here = tuple_(pending.c.stream, pending.c.captured_at)
@@ -202,23 +212,7 @@ def _add_pending(
     """Add `rows`; of those that are there already the columns `anew` are replaced."""
     if not rows:
         return
-    add = _insert(connection, pending)
-    add = add.on_conflict_do_update(
-        index_elements=[pending.c.stream, pending.c.captured_at],
-        set_={name: add.excluded[name] for name in anew},
-    )
-    connection.execute(add, rows)
-
-
-def _insert(connection: Connection, table: Table) -> Any:
-    """An INSERT that knows ON CONFLICT, which both databases write alike and SQLAlchemy not."""
-    if connection.dialect.name == "postgresql":
-        from sqlalchemy.dialects import postgresql
-
-        return postgresql.insert(table)
-    from sqlalchemy.dialects import sqlite
-
-    return sqlite.insert(table)
+    connection.execute(upsert(connection, pending, anew), rows)
 
 
 def _capture_values(image: StoredImage, run_id: str) -> dict[str, object]:
@@ -240,7 +234,8 @@ def _missing_values(
     listed: ListedCapture, outcome: Rejected | Failed, now: datetime
 ) -> dict[str, object]:
     not_before = outcome.not_before if isinstance(outcome, Failed) else None
-    return _pending_values(listed, outcome.reason, not_before, now)
+    values = _pending_values(listed, outcome.reason, not_before, now)
+    return values | {"rejected": isinstance(outcome, Rejected)}
 
 
 def _pending_values(
@@ -250,6 +245,7 @@ def _pending_values(
         "stream": listed.capture.stream,
         "captured_at": listed.capture.captured_at,
         "url": listed.url,
+        "rejected": False,
         "reason": reason,
         "listed_at": now,
         "not_before": not_before,
@@ -285,7 +281,16 @@ def _result(row: Row[Any]) -> StreamResult:
     return StreamResult(
         row.stream,
         Outcome(row.outcome),
-        Counts(row.listed, row.new, row.saved, row.duplicate, row.rejected, row.failed),
+        Counts(
+            row.listed,
+            row.new,
+            row.saved,
+            row.duplicate,
+            row.rejected,
+            row.failed,
+            row.deleted,
+            row.freed_bytes,
+        ),
         row.newest,
         row.seconds,
         row.reason,

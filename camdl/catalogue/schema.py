@@ -9,10 +9,13 @@ from alembic.config import Config
 from alembic.util import CommandError
 
 from camdl import durable
+from camdl.catalogue.opening import lost
 from camdl.catalogue.tables import SCHEMA
 from camdl.errors import CatalogueError, ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy import Connection
 
     from camdl.catalogue.database import Database
@@ -45,8 +48,11 @@ class SqlSchema:
 
     head = SCHEMA
 
-    def __init__(self, database: Database) -> None:
+    def __init__(
+        self, database: Database, archive_has_images: Callable[[], bool] = lambda: False
+    ) -> None:
         self._database = database
+        self._archive_has_images = archive_has_images
 
     @property
     def name(self) -> str:
@@ -71,9 +77,11 @@ class SqlSchema:
         """Run the migrations that it lacks.
 
         Raises:
-            CatalogueError: it cannot be done.
+            CatalogueError: it cannot be done, or there is no catalogue, but there are images.
             ConfigError: its schema is none that this version knows.
         """
+        if not self._database.revision() and self._archive_has_images():
+            raise lost(self._database)
         upgrade(self._database)
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     DateTime,
     Float,
     ForeignKey,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Dialect
 
 # The newest migration: what the version table of a database says that these tables are in.
-SCHEMA = "0001"
+SCHEMA = "0002"
 
 
 class Instant(TypeDecorator["datetime"]):
@@ -95,6 +96,8 @@ stream_results = Table(
     Column("seconds", Float, nullable=False),
     Column("reason", Text, nullable=False),
     Column("unreachable", Boolean, nullable=False),
+    Column("deleted", Integer, nullable=False),
+    Column("freed_bytes", BigInteger, nullable=False),
     Index(None, "stream", "run_id"),
 )
 
@@ -111,6 +114,7 @@ captures = Table(
     Column("source_url", Text, nullable=False),
     Column("fetched_at", Instant, nullable=False),
     Column("run_id", String(40), nullable=False),  # may outlive the run's row
+    Column("verified_at", Instant),  # when its file was last found to be as recorded
 )
 
 # What a source has listed and the archive lacks.
@@ -123,4 +127,66 @@ pending = Table(
     Column("reason", Text, nullable=False),  # empty: no run has asked for the image yet
     Column("listed_at", Instant, nullable=False),  # when a run first saw it
     Column("not_before", Instant),  # the source asked to be left alone until then
+    Column("rejected", Boolean, nullable=False),  # what came was no image
+)
+
+# Captures that nothing may delete, by stream and time.
+pins = Table(
+    "pins",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("stream", String(64), nullable=False),
+    Column("starts_at", Instant, nullable=False),
+    Column("ends_at", Instant, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("pinned_at", Instant, nullable=False),
+)
+
+# Captures that are being deleted: their rows are gone from `captures`, their files may be there.
+doomed = Table(
+    "doomed",
+    metadata,
+    Column("key", String(255), primary_key=True),
+    Column("stream", String(64), nullable=False),
+    Column("captured_at", Instant, nullable=False),
+)
+
+# Before that time captures were deleted on purpose: their absence is no gap.
+horizons = Table(
+    "horizons",
+    metadata,
+    Column("stream", String(64), primary_key=True),
+    Column("kept_since", Instant, nullable=False),
+)
+
+# The last time that a source told all the captures of a day, of the site's own time zone.
+readings = Table(
+    "readings",
+    metadata,
+    Column("stream", String(64), primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("read_at", Instant, nullable=False),
+    Column("listed", Integer, nullable=False),
+)
+
+gaps = Table(
+    "gaps",
+    metadata,
+    Column("stream", String(64), primary_key=True),
+    Column("starts_at", Instant, primary_key=True),
+    Column("ends_at", Instant, nullable=False),
+    Column("missing", Integer, nullable=False),
+    Column("cause", String(20), nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("found_at", Instant, nullable=False),
+    Column("confirmed_at", Instant),  # the source has nothing there
+    Column("resolved_at", Instant),  # the archive has it now
+)
+
+# Sources that asked to be left alone, until when.
+rests = Table(
+    "rests",
+    metadata,
+    Column("origin", String(255), primary_key=True),
+    Column("until", Instant, nullable=False),
 )

@@ -69,7 +69,33 @@ class Settings:
             "of the interval.",
         ),
     ] = 480
+    catch_up_days: Annotated[
+        int,
+        Key(kinds.whole(0, 366), "How many days back a run looks for captures that it missed."),
+    ] = 7
+    max_requests_per_run: Annotated[
+        int, Key(kinds.whole(1, 1_000_000), "Images a run asks for; the next runs go on.")
+    ] = 2000
+    page_jitter_seconds: Annotated[
+        float, Key(kinds.number(0, 60), "The longest wait before a page is asked for another day.")
+    ] = 0.5
     retention_days: Annotated[int, Key(kinds.whole(1, 36_500), "How long captures are kept.")] = 30
+    keep_runs_days: Annotated[
+        int, Key(kinds.whole(1, 36_500), "How long camdl cleanup keeps the record of a run.")
+    ] = 90
+    keep_pending_days: Annotated[
+        int,
+        Key(
+            kinds.whole(1, 36_500),
+            "How long a capture that never came is remembered; never shorter than retention_days.",
+        ),
+    ] = 90
+    keep_gaps_days: Annotated[
+        int, Key(kinds.whole(1, 36_500), "How long a gap is remembered once it is filled.")
+    ] = 365
+    keep_diagnostics_days: Annotated[
+        int, Key(kinds.whole(1, 36_500), "How long pages that were not understood are kept.")
+    ] = 30
     max_retries: Annotated[
         int, Key(kinds.whole(1, 20), "Further attempts after a first one that failed.")
     ] = 3
@@ -124,6 +150,9 @@ class Site:
         tuple[str, ...],
         Key(kinds.hosts, "Hosts that the page may talk to besides its own and the images'."),
     ] = ()
+    closed: Annotated[
+        str, Key(kinds.closed, "When the gate is closed and publishes nothing, in its time zone.")
+    ] = ""
     min_image_size: Annotated[
         tuple[int, int], Key(kinds.dimensions, "A smaller image is a thumbnail, no capture.")
     ] = (640, 360)

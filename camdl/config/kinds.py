@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from camdl.config.secrets import mask_url, masked
 from camdl.domain.captures import STREAM_NAME
+from camdl.domain.closing import CalendarError, ClosedHours
 from camdl.domain.sites import origin
 from camdl.domain.templates import TemplateError, UrlTemplate
 from camdl.domain.text import one_line
@@ -235,6 +236,15 @@ def _timezone(value: object) -> str:
     return text
 
 
+def _closed(value: object) -> str:
+    text = _text(value)
+    try:
+        ClosedHours(text)
+    except CalendarError as error:
+        raise NotAllowedError(str(error)) from error
+    return text
+
+
 def _hosts(value: object) -> tuple[str, ...]:
     hosts = tuple(host.lower() for host in _list(value))
     if not all(_HOST.fullmatch(host) for host in hosts):
@@ -252,6 +262,7 @@ stream_names = Kind(
     "a list of different names of 1 to 64 of a-z, 0-9, _ and -", _names, _list_of_text
 )
 size = Kind('bytes or a text like "20 MB", from 1 kB to 1 GB', _size, str, _written_size)
+closed = Kind('a calendar such as "Sun; Sat 18:00-24:00", or "" if it never closes', _closed)
 selector = Kind('a CSS selector, or "" if the page has no date picker', _text)
 hosts = Kind('a list of hosts such as "cdn.example.org" or "*.example.org"', _hosts)
 timezone = Kind("a time zone such as UTC or America/Los_Angeles", _timezone)

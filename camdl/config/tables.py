@@ -11,6 +11,7 @@ from camdl.config.keys import BUILT_IN, Site, StreamKeys, defaults, keys
 from camdl.config.kinds import shown, stream_name
 from camdl.config.layers import Value, of_table, read_all, unset
 from camdl.domain.captures import STREAM_NAME
+from camdl.domain.closing import ClosedHours
 from camdl.domain.sites import Stream
 from camdl.domain.templates import UrlTemplate
 
@@ -119,6 +120,7 @@ def _stream(name: str, values: Mapping[str, Value], interval_minutes: float) -> 
         min_width=site.min_image_size[0],
         min_height=site.min_image_size[1],
         interval=timedelta(minutes=own_interval.value if own_interval else interval_minutes),
+        closed=ClosedHours(site.closed, zone),
     )
 
 

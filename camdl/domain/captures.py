@@ -11,10 +11,9 @@ if TYPE_CHECKING:
     from pathlib import PurePosixPath
 
 STREAM_NAME = re.compile(r"[a-z0-9_-]{1,64}")
-_KEY_TIME = "%Y%m%dT%H%M%SZ"
 _KEY = re.compile(
-    r"(?P<stream>[a-z0-9_-]{1,64})/(?P<day>\d{4}-\d{2}-\d{2})"
-    r"/(?P<time>\d{8}T\d{6}Z)_(?P=stream)\.jpg",
+    r"(?P<stream>[a-z0-9_-]{1,64})/(?P<year>\d{4})-(?P<month>\d{2})-(?P<day>\d{2})"
+    r"/(?P=year)(?P=month)(?P=day)T(\d{2})(\d{2})(\d{2})Z_(?P=stream)\.jpg",
     re.ASCII,
 )
 
@@ -65,13 +64,14 @@ class Capture:
         found = _KEY.fullmatch(str(key))
         if not found:
             return None
+        stream, *numbers = found.groups()
         try:
-            captured_at = datetime.strptime(found["time"], _KEY_TIME).replace(tzinfo=UTC)
+            # Ten times as fast as strptime, and a clean-up reads hundreds of thousands.
+            year, month, day, hour, minute, second = map(int, numbers)
+            captured_at = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
         except ValueError:  # digits in the right places, but no such instant
             return None
-        if found["day"] != captured_at.date().isoformat():
-            return None
-        return cls(captured_at, found["stream"])
+        return cls(captured_at, stream)
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -55,6 +55,14 @@ class Cause(StrEnum):
     NOTHING_LISTED = "nothing-listed"
 
 
+class State(StrEnum):
+    """Whether what is missing may still come."""
+
+    OPEN = "open"
+    CONFIRMED = "confirmed"  # the source does not have it
+    RESOLVED = "resolved"  # the archive has it now
+
+
 CAUSES_IN_WORDS = {
     Cause.NOT_RUN: "camdl did not run",
     Cause.UNREACHABLE: "the source could not be reached",
@@ -83,6 +91,13 @@ class Gap:
     detail: str = ""
     confirmed_at: datetime | None = None
     resolved_at: datetime | None = None
+
+    @property
+    def state(self) -> State:
+        """Whether what is missing may still come."""
+        if self.resolved_at is not None:
+            return State.RESOLVED
+        return State.OPEN if self.confirmed_at is None else State.CONFIRMED
 
 
 def partition(

@@ -2,34 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from camdl.domain.captures import utc
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
-    from zoneinfo import ZoneInfo
+    from datetime import datetime, timedelta
 
     from camdl.domain.captures import Capture, ListedCapture
     from camdl.domain.outcomes import PendingCapture
-
-_JUST_AFTER_MIDNIGHT = timedelta(hours=1)
-
-
-def back_to(newest: datetime | None, now: datetime, zone: ZoneInfo) -> datetime | None:
-    """How far back (UTC) a listing should reach, so that it joins what is archived.
-
-    That is the newest archived capture, but not beyond the day before `now` in the site's `zone`.
-    With nothing archived the shown day is enough, unless it has only just begun.
-    """
-    now = utc(now)
-    yesterday = now.astimezone(zone).date() - timedelta(days=1)
-    begins = utc(datetime.combine(yesterday, time(), zone))
-    if newest is not None:
-        return max(utc(newest), begins)
-    before = utc(now - _JUST_AFTER_MIDNIGHT)
-    return begins if before.astimezone(zone).date() == yesterday else None
 
 
 def due(
@@ -38,11 +20,14 @@ def due(
     pending: Iterable[PendingCapture],
     now: datetime,
     retention: timedelta,
+    *,
+    deleted_up_to: datetime | None = None,
 ) -> tuple[list[ListedCapture], list[PendingCapture]]:
     """What to ask for now, newest first, and what the source wants to be left alone with.
 
     Due is what is listed and not archived, and what earlier runs could not get although it is
-    no longer listed. What was asked for in vain and is older than `retention` is given up.
+    no longer listed. What was asked for in vain and is older than `retention` is given up, and
+    what is not after `deleted_up_to` was here and was deleted on purpose.
     """
     known = {one.listed.capture: one for one in pending}
     candidates = {capture: one.listed for capture, one in known.items()}
@@ -51,6 +36,8 @@ def due(
     leave: list[PendingCapture] = []
     for capture, candidate in sorted(candidates.items(), reverse=True):
         earlier = known.get(capture)
+        if deleted_up_to and capture.captured_at <= deleted_up_to:
+            continue
         if earlier and earlier.reason and capture.captured_at < utc(now) - retention:
             continue
         if earlier and earlier.not_before and earlier.not_before > utc(now):

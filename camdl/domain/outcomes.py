@@ -82,12 +82,14 @@ ImageOutcome = Saved | Duplicate | Rejected | Failed
 class PendingCapture:
     """A capture that a source listed and the archive lacks. Times are UTC.
 
-    `reason` says why in one line; empty if no run has asked for the image yet.
+    `reason` says why in one line; empty if no run has asked for the image yet. `rejected` tells
+    what came and was no image from what did not come.
     """
 
     listed: ListedCapture
     reason: str
     not_before: datetime | None = None
+    rejected: bool = False
 
 
 class Outcome(StrEnum):
@@ -101,7 +103,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many captures a run dealt with, by what became of them."""
+    """How many captures a run dealt with, by what became of them.
+
+    `freed_bytes` are those of the files of the `deleted` ones.
+    """
 
     listed: int = 0
     new: int = 0
@@ -109,6 +114,8 @@ class Counts:
     duplicate: int = 0
     rejected: int = 0
     failed: int = 0
+    deleted: int = 0
+    freed_bytes: int = 0
 
     def __add__(self, other: Counts) -> Counts:
         """Both together."""
@@ -119,6 +126,8 @@ class Counts:
             self.duplicate + other.duplicate,
             self.rejected + other.rejected,
             self.failed + other.failed,
+            self.deleted + other.deleted,
+            self.freed_bytes + other.freed_bytes,
         )
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+from camdl.domain.closing import ClosedHours
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -25,7 +27,8 @@ class Stream:
     `date_picker` is the CSS selector of the picker's input, empty if the page has none.
     `page_hosts` are the hosts that the page may talk to besides its own and the images'
     (`*.example.org` names every host below it). A picture smaller than `min_width` by
-    `min_height` pixels is a thumbnail, no capture.
+    `min_height` pixels is a thumbnail, no capture. Captures are `interval` apart, except
+    while the gate is `closed`.
     """
 
     name: str
@@ -38,6 +41,7 @@ class Stream:
     min_width: int
     min_height: int
     interval: timedelta
+    closed: ClosedHours = field(default_factory=ClosedHours)
 
     @cached_property
     def image_origins(self) -> frozenset[str]:

@@ -14,6 +14,7 @@ from urllib3 import Timeout
 
 from camdl import __version__
 from camdl.domain.outcomes import Body, Failed, Rejected
+from camdl.domain.retry_after import retry_after
 from camdl.domain.sites import origin
 from camdl.domain.text import one_line
 from camdl.errors import PassingFaultError
@@ -26,8 +27,8 @@ from camdl.fetching.failures import (
     resting,
     too_slow,
 )
-from camdl.fetching.retry_after import Rests, retry_after
 from camdl.fetching.watchdog import Watchdog
+from camdl.rests import Rests
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +62,7 @@ class HttpFetcher:
 
     `timeout_seconds` is for each attempt as a whole, from the first look-up to the last byte and
     across redirects. A body above `max_bytes` is never read further than that. `clock` tells the
-    time (UTC) for servers that name an instant.
+    time (UTC) for servers that name an instant. `rests` are heeded and added to.
 
     `retrying` holds the run's deadline. The one given to `fetch` may be earlier: it then ends
     attempts and what servers ask to wait, but not a wait of `retrying` that has begun.
@@ -75,6 +76,7 @@ class HttpFetcher:
         max_bytes: int,
         connections: int,
         clock: Callable[[], datetime],
+        rests: Rests | None = None,
     ) -> None:
         self._retrying = retrying
         self._timeout_seconds = timeout_seconds
@@ -82,7 +84,7 @@ class HttpFetcher:
         self._clock = clock
         self._pools = pools(connections)
         self._watchdog = Watchdog()
-        self._rests = Rests()
+        self._rests = Rests() if rests is None else rests
         self._closed = False
 
     def fetch(

@@ -12,18 +12,17 @@ from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from camdl.deadline import Deadline
 from camdl.domain.text import one_line
 from camdl.errors import ConfigError, LockHeldError, StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 _POLL_SECONDS = 0.1
 _TRIES = 10
 _NOTE_BYTES = 128
-_NOTE = re.compile(r"camdl [a-z -]+, pid ([1-9]\d{0,9}), started ", re.ASCII)
+_NOTE = re.compile(r"camdl (?P<verb>[a-z -]+), pid (?P<pid>[1-9]\d{0,9}), started ", re.ASCII)
 _NO_LOCKS = frozenset({errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK})
 _NOT_A_FILE = frozenset({errno.EISDIR, errno.ENXIO, errno.ENODEV})
 
@@ -33,11 +32,17 @@ class FileLock:
 
     The file is made with its directories and never deleted: whoever deletes a lock file lets two
     runs hold two files of one name. `verb` goes into it for people to read.
+
+    `patience` are the seconds for which holders of some verbs are waited for in any case: those
+    that let go by themselves before long, so that nobody has to give up because of them.
     """
 
-    def __init__(self, path: Path, verb: str = "run") -> None:
+    def __init__(
+        self, path: Path, verb: str = "run", patience: Mapping[str, float] | None = None
+    ) -> None:
         self._path = path
         self._verb = verb
+        self._patience = patience or {}
 
     @contextmanager
     def hold(self, wait_seconds: float) -> Iterator[None]:
@@ -49,7 +54,7 @@ class FileLock:
                 locks: there is no running without one.
             StorageError: the file cannot be made or opened.
         """
-        descriptor = self._take(Deadline.after(wait_seconds))
+        descriptor = self._take(wait_seconds)
         try:
             yield
         finally:
@@ -58,13 +63,26 @@ class FileLock:
                 fcntl.flock(descriptor, fcntl.LOCK_UN)
             os.close(descriptor)
 
-    def _take(self, deadline: Deadline) -> int:
+    def _take(self, wait_seconds: float) -> int:
         """The descriptor that holds the lock; closing it lets go."""
+        began = time.monotonic()
         while (descriptor := self._try()) is None:
-            if deadline.passed():
-                raise LockHeldError(f"another run holds the lock {self._path}{self._holder()}")
-            time.sleep(min(_POLL_SECONDS, deadline.remaining()))
+            holder = self._holder()
+            until = began + max(wait_seconds, self._patience_with(holder))
+            left = until - time.monotonic()
+            if left <= 0:
+                told = f" ({holder})" if holder else ""
+                raise LockHeldError(f"another run holds the lock {self._path}{told}")
+            time.sleep(min(_POLL_SECONDS, left))
         return descriptor
+
+    def _patience_with(self, holder: str) -> float:
+        """For how long a holder is waited for in any case, in seconds."""
+        found = _NOTE.match(holder)
+        if found:
+            return self._patience.get(found["verb"], 0.0)
+        # It may have taken the lock this very moment, and be about to sign.
+        return _POLL_SECONDS if self._patience else 0.0
 
     def _try(self) -> int | None:
         """The descriptor that holds the lock, or None if another run holds it."""
@@ -141,7 +159,7 @@ class FileLock:
             os.pwrite(descriptor, note.ljust(_NOTE_BYTES - 1).encode() + b"\n", 0)
 
     def _holder(self) -> str:
-        """Who holds the lock, as far as its file tells: ` (camdl download, pid 12, …)` or nothing.
+        """Who holds the lock, as far as its file tells: `camdl download, pid 12, …` or nothing.
 
         A note may be that of an earlier holder, so its process has to be alive to be believed.
         """
@@ -150,7 +168,7 @@ class FileLock:
         except OSError:
             return ""
         found = _NOTE.match(note)
-        return f" ({note})" if found and _is_alive(int(found[1])) else ""
+        return note if found and _is_alive(int(found["pid"])) else ""
 
     def _refused(self, why: str) -> ConfigError:
         return ConfigError(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from contextlib import suppress
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from camdl.domain.durations import in_words
 from camdl.domain.outcomes import Outcome
 from camdl.domain.text import one_line
 from camdl.ports import Listing
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from rich.console import Console
+    from rich.progress import TaskID
 
     from camdl.domain.captures import ListedCapture
     from camdl.domain.outcomes import ImageOutcome, StreamResult
@@ -25,7 +29,8 @@ if TYPE_CHECKING:
 
 
 class RichProgress:
-    """One live line for each of `streams` inside the `with`, gone after it.
+    """One live line for each of `streams` inside the `with`, gone after it; one for all days, too,
+    once `days` is told.
 
     On anything but a terminal that can move its cursor it shows nothing.
     """
@@ -47,6 +52,9 @@ class RichProgress:
         }
         self._new: Counter[str] = Counter()
         self._done: Counter[str] = Counter()
+        self._days: TaskID | None = None
+        self._first_done = 0
+        self._began = time.monotonic()
 
     def __enter__(self) -> Self:
         """Show that each stream's page is waited for."""
@@ -67,7 +75,8 @@ class RichProgress:
 
     def listed(self, listing: Listing | NoListing, new: int) -> None:
         """Show how many images there are to fetch, or why there is no listing."""
-        self._new[listing.stream] = new
+        # A run that takes long lists a stream again and again.
+        self._new[listing.stream], self._done[listing.stream] = new, 0
         if isinstance(listing, Listing):
             self._show(listing.stream, f"0/{new} images" if new else "nothing new")
         else:
@@ -84,6 +93,19 @@ class RichProgress:
         ok = result.outcome is Outcome.OK
         self._new[result.stream] = self._done[result.stream] = 1
         self._show(result.stream, f"{result.counts.saved} saved" if ok else str(result.outcome))
+
+    def days(self, done: int, total: int) -> None:
+        """Show how far a run that takes long has come, and about how long the rest will take."""
+        if self._days is None:
+            self._days = self._progress.add_task("all days", total=total, said="")
+            self._first_done, self._began = done, time.monotonic()
+        said = f"{done}/{total} days"
+        # What was done before this run tells nothing of its pace.
+        new = done - self._first_done
+        if new > 0 and done < total:
+            seconds = (time.monotonic() - self._began) / new * (total - done)
+            said += f", about {in_words(timedelta(seconds=seconds))} left"
+        self._progress.update(self._days, completed=done, total=total, said=said)
 
     def _show(self, stream: str, said: str) -> None:
         # Without a number of images the bar pulses.

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from camdl.domain.captures import ListedCapture
     from camdl.domain.outcomes import ImageOutcome, RunRecord, StreamResult
-    from camdl.ports import Listing, NoListing, Progress
+    from camdl.ports import Listing, LongProgress, NoListing
+    from camdl.report.progress import RichProgress
 
 
 class NoProgress:
@@ -31,6 +32,9 @@ class NoProgress:
         """Ignore it."""
 
     def stream(self, result: StreamResult) -> None:
+        """Ignore it."""
+
+    def days(self, done: int, total: int) -> None:
         """Ignore it."""
 
 
@@ -47,15 +51,16 @@ class Screen:
         self._shows_table = not quiet and (verbose or sys.stdout.isatty())
         self._quiet = quiet
         self._as_json = as_json
-        self._live = None
-        self.progress: Progress = NoProgress()
-        if sys.stderr.isatty() and not quiet and not as_json:
-            from rich.console import Console
+        self._is_watched = sys.stderr.isatty() and not quiet and not as_json
+        self._live = self._live_lines(streams) if self._is_watched else None
+        self.progress: LongProgress = self._live or NoProgress()
 
-            from camdl.report.progress import RichProgress
+    def _live_lines(self, streams: Sequence[str]) -> RichProgress:
+        from rich.console import Console
 
-            self._live = RichProgress(Console(stderr=True), streams)
-            self.progress = self._live
+        from camdl.report.progress import RichProgress
+
+        return RichProgress(Console(stderr=True), streams)
 
     def __enter__(self) -> Self:
         """Begin to show progress."""

@@ -29,6 +29,8 @@ _PR_SET_CHILD_SUBREAPER = 36
 _ROUND_SECONDS = 0.005
 # Only what the kernel itself cannot end lasts that long, and it has been told to.
 _GIVE_UP_SECONDS = 10.0
+# As `env` and others say that a command could not be run.
+_NOTHING_STARTED = 126
 
 
 def main(arguments: list[str]) -> int:
@@ -72,7 +74,10 @@ class _Guard:
     def run(self, start: Callable[[int], int]) -> int:
         """The exit code of `start(pid of this guard)`, called in a child."""
         this = os.getpid()
-        self._child = os.fork()
+        try:
+            self._child = os.fork()
+        except OSError:  # a limit on processes; who waits for the command sees that it ended
+            return _NOTHING_STARTED
         if self._child == 0:
             os._exit(start(this))
         _let_go_of_pipes()

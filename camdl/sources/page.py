@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 from camdl.domain.text import one_line
 from camdl.errors import BrowserMissingError, CamdlError, PassingFaultError
 from camdl.ports import Listing, NoListing
+from camdl.rests import Rests
 from camdl.sources.browser import resolver_rules
 from camdl.sources.contained import ContainedLoop
 from camdl.sources.scratch import Scratch
@@ -61,10 +62,14 @@ class PageSource:
         retrying: Retrying,
         timeout_seconds: float,
         diagnostics: Diagnostics,
+        jitter_seconds: float = 0.0,
+        rests: Rests | None = None,
     ) -> None:
         self._browser = browser
+        self._rests = Rests() if rests is None else rests
         self._retrying = retrying
         self._timeout = timeout_seconds
+        self._jitter = jitter_seconds
         self._diagnostics = diagnostics
         self._scratch = Scratch()
         self._loop: ContainedLoop | None = None
@@ -80,14 +85,22 @@ class PageSource:
         self.close()
 
     def prepare(self, streams: Sequence[Stream]) -> None:
-        """Start the browser in the background; only hosts of `streams` will exist for it."""
+        """Start the browser in the background; only hosts of `streams` will exist for it.
+
+        Raises:
+            BrowserMissingError: the system lets nothing be started.
+        """
         if self._thread is not None:
             return
         self._loop = ContainedLoop(environment={"TMPDIR": str(self._scratch.make())})
-        self._thread = threading.Thread(
+        thread = threading.Thread(
             target=self._run, args=(self._loop, resolver_rules(streams)), name="pages", daemon=True
         )
-        self._thread.start()
+        try:
+            thread.start()
+        except RuntimeError as error:  # a limit on threads and processes
+            raise _unstartable(self._browser, str(error)) from error
+        self._thread = thread
 
     def listings(
         self, wanted: Sequence[Wanted], now: datetime, deadline: Deadline
@@ -115,7 +128,11 @@ class PageSource:
     def close(self) -> None:
         """End the browser: kindly if it was done, else at once."""
         loop, thread, self._loop, self._thread = self._loop, self._thread, None, None
-        if loop is None or thread is None:
+        if loop is None:
+            return
+        if thread is None:  # it could not be started
+            loop.close()
+            self._scratch.remove()
             return
         if not self._question.done():
             self._question.cancel()
@@ -143,12 +160,18 @@ class PageSource:
         # Heavy, and imported here so that it overlaps with what the main thread does.
         from playwright.async_api import async_playwright
 
-        async with async_playwright() as playwright:
+        try:
+            playwright = await async_playwright().start()
+        except Exception as error:  # of no class in particular, when the driver dies
+            raise _unstartable(self._browser, f"Playwright's driver: {error}") from error
+        try:
             browser = await self._launch(playwright, rules)
             wanted, now, deadline = await asyncio.wrap_future(self._question)
             answers = (self._answer(browser, one, now, deadline) for one in wanted)
             bugs = await asyncio.gather(*answers, return_exceptions=True)
             await browser.close()
+        finally:
+            await playwright.stop()
         # Only now, so that one stream's does not cost the others their answers.
         for bug in filter(None, bugs):
             raise bug
@@ -175,7 +198,7 @@ class PageSource:
     ) -> None:
         from camdl.sources.reading import Reading
 
-        reading = Reading(wanted, now, self._timeout)
+        reading = Reading(wanted, now, self._timeout, self._jitter, self._rests)
         try:
             self._answers.put(await self._listing(reading, browser, wanted, now, deadline))
         finally:
@@ -193,20 +216,32 @@ class PageSource:
     ) -> Listing | NoListing:
         from camdl.sources.reading import PageError
 
+        async def read() -> None:
+            try:
+                await reading.read(browser)
+            except PassingFaultError as fault:
+                # The deadline that `retrying` knows may be a later one.
+                if (fault.wait_seconds or 0) >= deadline.remaining():
+                    raise PageError(str(fault)) from None
+                raise
+
         name, reason, unreachable = wanted.stream.name, "", False
         try:
             async with asyncio.timeout(deadline.remaining()):
-                await self._retrying(reading.read)(browser)
+                await self._retrying(read)()
         except TimeoutError:
             reason = "the run's deadline passed while the page was read"
             unreachable = not reading.has_answered
         except PassingFaultError as error:
-            reason, unreachable = str(error), not reading.has_answered
+            # A host that asks to be left alone was reached.
+            unreachable = error.wait_seconds is None and not reading.has_answered
+            reason = str(error)
         except PageError as error:
             reason = str(error)
         lacking = "; ".join(filter(None, [*reading.shortfalls, reason]))
         if reading.captures:
-            return Listing(name, reading.captures, one_line(lacking, _LONGEST_REASON))
+            why = one_line(lacking, _LONGEST_REASON)
+            return Listing(name, reading.captures, why, tuple(reading.days))
         if reason:
             return NoListing(name, one_line(reason, _LONGEST_REASON), unreachable)
         kept = await self._diagnostics.keep(name, now, reading, deadline)

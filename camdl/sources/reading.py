@@ -8,22 +8,27 @@ and comes to rest after each, so that thumbnails which load when they come into 
 from __future__ import annotations
 
 import asyncio
+import random
 import re
 from contextlib import suppress
-from datetime import timedelta
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from playwright.async_api import Error
 
+from camdl.domain.captures import utc
+from camdl.domain.retry_after import retry_after
+from camdl.domain.sites import origin
 from camdl.errors import PassingFaultError
+from camdl.rests import Rests
 from camdl.sources.evidence import Evidence
 from camdl.sources.picker import DatePicker, PickerError, first_line
 from camdl.sources.traffic import Traffic, may_pass
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator
+    from collections.abc import Coroutine
     from datetime import date, datetime
 
     from playwright.async_api import Browser, BrowserContext, Frame, Page, Response
@@ -42,6 +47,8 @@ _LASTING = re.compile(
 # So many days in a row may be waited for in vain: the run has other things to do.
 _PATIENCE_DAYS = 2
 _LAST_LOOK_SECONDS = 2.0
+_ASKING_FOR_REST = frozenset({429, 503})
+_SHORT_REST_SECONDS = 0.5
 
 
 class PageError(Exception):
@@ -54,10 +61,19 @@ class Reading:
     Each attempt to read it begins anew, but keeps the captures that were found before.
     """
 
-    def __init__(self, wanted: Wanted, now: datetime, timeout_seconds: float) -> None:
+    def __init__(
+        self,
+        wanted: Wanted,
+        now: datetime,
+        timeout_seconds: float,
+        jitter_seconds: float = 0.0,
+        rests: Rests | None = None,
+    ) -> None:
         self._wanted = wanted
+        self._rests = Rests() if rests is None else rests
         self._now = now
         self._timeout = timeout_seconds
+        self._jitter = jitter_seconds
         self._evidence = Evidence(wanted.stream)
         self._picker: DatePicker | None = None
         self._context: BrowserContext | None = None
@@ -66,6 +82,8 @@ class Reading:
         self.traffic = Traffic(self._evidence.tell)
         self.page: Page | None = None
         self.has_answered = False
+        self.days: list[date] = []
+        self._is_whole = False
 
     @property
     def captures(self) -> tuple[ListedCapture, ...]:
@@ -85,7 +103,8 @@ class Reading:
             PageError: the page cannot be opened.
         """
         try:
-            await self._in_time(self._read_shown_day(browser))
+            if await self._in_time(self._read_shown_day(browser)):
+                self._tell_day(self._today)
             await self._read_days_before()
         except Error as error:
             if not browser.is_connected():
@@ -105,6 +124,7 @@ class Reading:
 
     async def _new_page(self, browser: Browser) -> Page:
         self.page, self.has_answered = None, False
+        self.days, self._is_whole = [], False
         self._shortfalls = []
         selector = self._wanted.stream.date_picker
         self._picker = DatePicker(selector) if selector else None
@@ -144,12 +164,14 @@ class Reading:
         return True
 
     async def _read_shown_day(self, browser: Browser) -> None:
+        await self._heed_rest()
         page = await self._new_page(browser)
         await self._open(page)
         while True:
             self._lacking = "the page had not come to rest"
             await self._look_all_over(page)
             if await self._shows_all(page):
+                self._is_whole = True
                 return
             await self._next_change(page)
 
@@ -163,34 +185,41 @@ class Reading:
             self._lacking = f"there was no date picker at {self._wanted.stream.date_picker!r}"
             return False
         self._lacking = ""
-        return bool(self._evidence) or bool(self._picker and self._wanted.back_to)
+        return bool(self._evidence) or bool(self._picker and self._wanted.days)
 
     async def _read_days_before(self) -> None:
         in_vain = 0
-        for day in self._days_before():
+        for day in self._wanted.days if self._picker else ():
             if in_vain == _PATIENCE_DAYS:
                 self._shortfalls.append(f"{day} and the days before it were not looked at")
                 return
-            in_vain = 0 if await self._in_time(self._read_day(day)) else in_vain + 1
+            failures = len(self.traffic.failures)
+            if await self._in_time(self._read_day(day)):
+                in_vain = 0
+                self._tell_day(day, failures)
+            else:
+                in_vain += 1
 
-    def _days_before(self) -> Iterator[date]:
-        if not (self._picker and self._wanted.back_to):
-            return
-        zone = self._wanted.stream.timezone
-        day = self._now.astimezone(zone).date()
-        while day > self._wanted.back_to.astimezone(zone).date():
-            day -= timedelta(days=1)
-            yield day
+    def _tell_day(self, day: date, failures: int = 0) -> None:
+        """Note that all of `day` was told, if no more than `failures` requests have failed."""
+        if self._is_whole and len(self.traffic.failures) == failures:
+            self.days.append(day)
 
     async def _read_day(self, day: date) -> None:
+        self._is_whole = False
         if self._picker is None or self.page is None:
             return
         self._lacking = f"the page did not show {day}"
         await _in_frame(self.page.main_frame, "__camdl.rewind()")
-        today = self._now.astimezone(self._wanted.stream.timezone).date()
-        await self._picker.pick(self.page, day, today)
+        await asyncio.sleep(random.uniform(0, self._jitter))  # noqa: S311  # politeness, no secret
+        await self._picker.pick(self.page, day, self._today)
         await self._look_all_over(self.page)
         await self._picker.check(self.page, day)
+        self._is_whole = True
+
+    @property
+    def _today(self) -> date:
+        return self._now.astimezone(self._wanted.stream.timezone).date()
 
     async def _open(self, page: Page) -> None:
         try:
@@ -198,8 +227,34 @@ class Reading:
         except Error as error:
             raise self._fault(error) from None
         if answer is not None and answer.status >= 400:
-            raise _refused(answer)
+            raise self._refused(answer)
         self.has_answered = True
+
+    async def _heed_rest(self) -> None:
+        """Ask nothing of a host that asked to be left alone.
+
+        Raises:
+            PassingFaultError: it did, and for how long.
+        """
+        asked = origin(self._wanted.stream.page)
+        if (seconds := self._rests.remaining(asked)) < _SHORT_REST_SECONDS:
+            await asyncio.sleep(seconds)  # what is left when it was waited for already
+        else:
+            host = urlsplit(self._wanted.stream.page).hostname
+            reason = f"{host} asks to be left alone for {seconds:.0f} s"
+            raise PassingFaultError(reason, wait_seconds=seconds)
+
+    def _refused(self, answer: Response) -> Exception:
+        reason = f"{answer.url} answered {answer.status} {answer.status_text}".rstrip()
+        if not may_pass(answer.status):
+            return PageError(reason)
+        seconds = None
+        if answer.status in _ASKING_FOR_REST:
+            seconds = retry_after(answer.headers.get("retry-after"), utc(self._now))
+        if seconds:
+            self._rests.ask(origin(answer.url), seconds)
+            reason = f"{reason} and asks to be left alone for {seconds:.0f} s"
+        return PassingFaultError(reason, wait_seconds=seconds)
 
     def _fault(self, error: Error) -> Exception:
         found = _NET_ERROR.search(error.message)
@@ -286,11 +341,6 @@ async def _in_frame(frame: Frame, expression: str) -> object:
             if frame.parent_frame is not None:
                 return None
             raise
-
-
-def _refused(answer: Response) -> Exception:
-    reason = f"{answer.url} answered {answer.status} {answer.status_text}".rstrip()
-    return PassingFaultError(reason) if may_pass(answer.status) else PageError(reason)
 
 
 async def _close(popup: Page) -> None:

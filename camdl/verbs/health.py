@@ -59,7 +59,8 @@ def health(
 
 
 def _with(last_run: RunRecord | None, runs: tuple[RunRecord, ...]) -> tuple[RunRecord, ...]:
-    if last_run is None:
+    # Another verb's tells nothing of what `runs` are.
+    if last_run is None or last_run.verb != "download":
         return runs
     return (last_run, *(run for run in runs if run.id != last_run.id))
 

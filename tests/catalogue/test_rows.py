@@ -62,7 +62,7 @@ def test_every_fact_of_an_image_is_recorded(file: Path, catalogue: SqlCatalogue)
             *("in_gate", "2025-09-08 12:00:00.000000"),
             "in_gate/2025-09-08/20250908T120000Z_in_gate.jpg",
             *("a" * 64, 2**40, 1200, 675, "https://cdn/x"),
-            *("2025-09-08 15:00:00.000005", "r1"),
+            *("2025-09-08 15:00:00.000005", "r1", None),
         )
     ]
 

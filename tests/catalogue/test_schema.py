@@ -193,7 +193,7 @@ def test_a_table_can_be_changed_although_others_refer_to_it(
         file,
         "INSERT INTO runs VALUES ('r1', 'download', '2025-09-08', NULL, NULL, NULL, '')",
         "INSERT INTO stream_results VALUES "
-        "('r1', 'in_gate', 'ok', 0, 0, 0, 0, 0, 0, NULL, 1.5, '', 0)",
+        "('r1', 'in_gate', 'ok', 0, 0, 0, 0, 0, 0, NULL, 1.5, '', 0, 0, 0)",
     )
     add_migration(
         "with op.batch_alter_table('runs') as batch:",

@@ -209,7 +209,7 @@ def test_a_byte_order_mark_is_no_error(place: Place) -> None:
         ("[streams.a]\ntimeout = 5", "streams.a.timeout: no such key here; it belongs above"),
         ("[streams.a]\nimages = 'x'", "streams.a.images: no such key; did you mean image?"),
         ("[streams.a]\ntimezone = 'X/Y'", 'streams.a.timezone = "X/Y": must be a time zone'),
-        ("[sites.draydog]\nsite = 'x'", "sites.draydog.site: no such key; known are date_picker, "),
+        ("[sites.draydog]\nsite = 'x'", "sites.draydog.site: no such key; known are closed, "),
         ("[sites.x]\npage = 'https://h/'", "sites.x: needs image"),
         ("[sites.x]\n[streams.a]\nsite = 'x'", "sites.x: needs page and image"),
         ("[sites.draydog]\nimage = 'https://h/'", "its {time:…} codes must tell year"),

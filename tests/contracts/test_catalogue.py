@@ -227,12 +227,12 @@ def test_what_failed_is_pending_with_its_reason(catalogue: Catalogue) -> None:
     )
     assert catalogue.pending("in_gate", LONG_AGO) == (
         PendingCapture(listed(1), "503", later),
-        PendingCapture(listed(0), "no JPEG"),
+        PendingCapture(listed(0), "no JPEG", rejected=True),
     )
 
 
 def test_a_new_failure_replaces_the_old(catalogue: Catalogue) -> None:
-    """Reason, time to wait and URL are those of the last attempt."""
+    """Reason, time to wait, URL and whether something came are those of the last attempt."""
     catalogue.record("r1", [(listed(0), Failed("503", NOW))], NOW)
     again = listed(0, url="https://cdn/y")
     catalogue.record("r2", [(again, Failed("504", NOW + timedelta(hours=1)))], NOW)
@@ -240,7 +240,13 @@ def test_a_new_failure_replaces_the_old(catalogue: Catalogue) -> None:
         PendingCapture(again, "504", NOW + timedelta(hours=1)),
     )
     catalogue.record("r3", [(again, Rejected("HTTP 404"))], NOW)
-    assert catalogue.pending("in_gate", LONG_AGO) == (PendingCapture(again, "HTTP 404"),)
+    assert catalogue.pending("in_gate", LONG_AGO) == (
+        PendingCapture(again, "HTTP 404", rejected=True),
+    )
+    catalogue.record("r4", [(again, None)], NOW)
+    assert catalogue.pending("in_gate", LONG_AGO)[0].rejected
+    catalogue.record("r5", [(again, Failed("504"))], NOW)
+    assert catalogue.pending("in_gate", LONG_AGO) == (PendingCapture(again, "504"),)
 
 
 def test_being_listed_again_renews_the_url_alone(catalogue: Catalogue) -> None:
@@ -338,7 +344,7 @@ def test_a_run_that_goes_on(catalogue: Catalogue) -> None:
 
 def test_a_run_comes_back_as_it_ended(catalogue: Catalogue) -> None:
     """Everything that was recorded of it and its streams, which come by name."""
-    counts = Counts(1, 2, 3, 4, 5, 6)
+    counts = Counts(1, 2, 3, 4, 5, 6, 7, 2**40)
     why = "3 x HTTP 503; für 5 € \N{FACE WITH TEARS OF JOY}"
     streams = (
         StreamResult("in_gate", Outcome.PARTLY, counts, NOON, 0.123456789, why),
@@ -347,6 +353,14 @@ def test_a_run_comes_back_as_it_ended(catalogue: Catalogue) -> None:
     run = RunRecord("r1", "download", NOON, NOW, Outcome.PARTLY, 1, "a\nbug", streams)
     run_of(catalogue, replace(run, streams=streams[::-1]))
     assert catalogue.last_runs("download", 20) == (run,)
+
+
+def test_a_run_may_end_again(catalogue: Catalogue) -> None:
+    """What goes wrong after its end was recorded is its end then."""
+    run = run_of(catalogue, ended("r1", 0, result(Outcome.OK)))
+    again = replace(run, outcome=Outcome.FAILED, exit_code=74, error="no space")
+    catalogue.finish_run(again)
+    assert catalogue.last_runs("download", 20) == (again,)
 
 
 def test_the_last_runs_come_newest_first(catalogue: Catalogue) -> None:
@@ -431,7 +445,7 @@ def test_a_catalogue_that_cannot_be_used_says_so(world: World) -> None:
 captures = st.builds(capture, st.integers(0, 3), st.sampled_from(STREAMS))
 instants = st.timedeltas(timedelta(days=-1), timedelta(days=1)).map(NOON.__add__)
 texts = st.text(st.characters(categories=("L", "N", "P", "S", "Zs")), max_size=10)
-counts = st.builds(Counts, *[st.integers(0, 100)] * 6)
+counts = st.builds(Counts, *[st.integers(0, 100)] * 8)
 results = st.builds(
     lambda outcome, counts, newest, seconds, reason, unreachable: (
         lambda stream: StreamResult(stream, outcome, counts, newest, seconds, reason, unreachable)

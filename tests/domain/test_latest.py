@@ -2,80 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import UTC, datetime, timedelta
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from camdl.domain.captures import Capture, ListedCapture
-from camdl.domain.latest import back_to, due
+from camdl.domain.latest import due
 from camdl.domain.outcomes import PendingCapture
 
 NOW = datetime(2025, 9, 10, 12, 0, tzinfo=UTC)
 RETENTION = timedelta(days=30)
-ZONES = [ZoneInfo("UTC"), ZoneInfo("America/Los_Angeles"), ZoneInfo("Asia/Kathmandu")]
 
 
 def listed(minutes_ago: int) -> ListedCapture:
     """A capture of `in_gate`, that long before NOW."""
     capture = Capture(NOW - timedelta(minutes=minutes_ago), "in_gate")
     return ListedCapture(capture, f"https://cdn.example/{minutes_ago}.jpeg")
-
-
-def test_the_newest_archived_capture_is_how_far_back_a_listing_should_reach() -> None:
-    """What was archived today already joins today's listing to the archive."""
-    newest = NOW - timedelta(hours=2)
-    assert back_to(newest, NOW, ZONES[0]) == newest
-
-
-def test_a_listing_is_asked_for_no_more_than_the_day_before() -> None:
-    """An archive that stopped weeks ago has the day before read, from its beginning."""
-    assert back_to(NOW - timedelta(days=20), NOW, ZONES[0]) == datetime(2025, 9, 9, tzinfo=UTC)
-
-
-def test_an_empty_archive_is_content_with_the_shown_day() -> None:
-    """The first run at noon reads one day."""
-    assert back_to(None, NOW, ZONES[0]) is None
-
-
-def test_an_empty_archive_gets_the_day_before_just_after_midnight() -> None:
-    """At 00:20 the shown day has almost nothing, and the day before is still there."""
-    just_after = datetime(2025, 9, 10, 0, 20, tzinfo=UTC)
-    assert back_to(None, just_after, ZONES[0]) == datetime(2025, 9, 9, tzinfo=UTC)
-
-
-def test_midnight_is_that_of_the_site() -> None:
-    """At 07:20 UTC it is twenty past midnight in Los Angeles."""
-    just_after = datetime(2025, 9, 10, 7, 20, tzinfo=UTC)
-    assert back_to(None, just_after, ZONES[1]) == datetime(2025, 9, 9, 7, 0, tzinfo=UTC)
-
-
-@given(
-    st.datetimes(
-        datetime(2020, 1, 1),  # noqa: DTZ001  # hypothesis adds the zone
-        datetime(2035, 1, 1),  # noqa: DTZ001
-        timezones=st.just(UTC),
-    ),
-    st.timedeltas(timedelta(0), timedelta(days=90)),
-    st.sampled_from(ZONES),
-)
-def test_back_to_lies_between_the_day_before_and_the_newest(
-    now: datetime, age: timedelta, zone: ZoneInfo
-) -> None:
-    """Never before the day before, and never later than the newest capture unless it is older."""
-    reach = back_to(now - age, now, zone)
-    yesterday: date = now.astimezone(zone).date() - timedelta(days=1)
-    assert reach is not None
-    assert reach.astimezone(zone).date() >= yesterday
-    assert reach == now - age or reach > now - age
-
-
-def test_naive_times_are_refused() -> None:
-    """A time without a zone is a type error."""
-    with pytest.raises(TypeError):
-        back_to(None, datetime(2025, 9, 10), ZONES[0])  # noqa: DTZ001  # the very point
 
 
 def test_what_is_listed_and_not_archived_is_due_newest_first() -> None:
@@ -104,6 +47,14 @@ def test_the_source_is_left_alone_as_long_as_it_asked() -> None:
     later = PendingCapture(one, "HTTP 503", NOW + timedelta(minutes=5))
     assert due([one], set(), [later], NOW, RETENTION) == ([], [later])
     assert due([one], set(), [later], NOW + timedelta(minutes=5), RETENTION) == ([one], [])
+
+
+def test_what_was_deleted_on_purpose_is_not_fetched_back() -> None:
+    """Captures up to the last deleted one are left alone, listed or pending."""
+    shown = [listed(5), listed(15), listed(25)]
+    pending = [PendingCapture(listed(35), "")]
+    deleted = shown[1].capture.captured_at
+    assert due(shown, [], pending, NOW, RETENTION, deleted_up_to=deleted) == ([shown[0]], [])
 
 
 def test_what_was_asked_for_in_vain_is_given_up_after_the_retention() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from camdl.domain.outcomes import Counts, Outcome, RunRecord, StreamResult
 
-counts = st.builds(Counts, *[st.integers(0, 1000)] * 6)
+counts = st.builds(Counts, *[st.integers(0, 1000)] * 8)
 
 
 def result(stream: str, of: Counts) -> StreamResult:

@@ -385,3 +385,37 @@ def test_thirty_starts_at_once(tmp_path: Path) -> None:
         ]
         codes = {process.wait(60) for process in processes}
     assert codes == {ExitCode.LOCKED}
+
+
+def test_holders_of_some_verbs_are_waited_for(tmp_path: Path) -> None:
+    """Whoever is patient with a verb gets the lock once its holder lets go, unasked."""
+    path = tmp_path / "lock"
+    held, let_go = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with FileLock(path, "backfill").hold(0):
+            held.set()
+            let_go.wait(10)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait(10)
+    threading.Timer(0.3, let_go.set).start()
+    with FileLock(path, "download", {"backfill": 10.0}).hold(0):
+        assert let_go.is_set()
+    thread.join()
+
+
+def test_patience_has_its_end_and_its_verbs(tmp_path: Path) -> None:
+    """It ends after its seconds, and a holder of another verb is not waited for."""
+    path = tmp_path / "lock"
+    began = time.monotonic()
+    with FileLock(path, "backfill").hold(0):
+        with pytest.raises(LockHeldError, match="camdl backfill, pid"):
+            FileLock(path, "download", {"backfill": 0.3}).hold(0).__enter__()
+        assert 0.3 <= time.monotonic() - began < 5
+    with FileLock(path, "cleanup").hold(0):
+        began = time.monotonic()
+        with pytest.raises(LockHeldError, match="camdl cleanup, pid"):
+            FileLock(path, "download", {"backfill": 10.0}).hold(0).__enter__()
+        assert time.monotonic() - began < 1

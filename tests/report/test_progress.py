@@ -197,3 +197,44 @@ def test_a_terminal_that_fails_at_once_ends_no_run() -> None:
 def test_nothing_can_be_shown_to_nobody() -> None:
     """The silent one takes everything."""
     act(NoProgress())
+
+
+def days_shown(*done: int, seconds: float = 600.0) -> str:
+    """What is said at last of a run over 30 days that told `done`, `seconds` apart at most."""
+    terminal = Terminal()
+    progress = RichProgress(console(terminal.file, TERMINAL), STREAMS)
+    with progress:
+        for number in done:
+            progress.days(number, 30)
+            progress._began -= seconds
+        progress.days(done[-1], 30)
+        said = progress._progress.tasks[-1].fields["said"]
+    terminal.shown()
+    assert isinstance(said, str)
+    return said
+
+
+def test_the_rest_of_a_long_run_is_estimated() -> None:
+    """From what this run has done itself: what was done before it took it no time."""
+    assert days_shown(10) == "10/30 days"
+    assert days_shown(10, 20) == "20/30 days, about 20 min left"
+
+
+def test_the_end_of_a_long_run_is_not_estimated() -> None:
+    """When all days are done, nothing is left to wait for."""
+    assert days_shown(29, 30) == "30/30 days"
+
+
+def test_images_are_counted_anew_with_each_listing() -> None:
+    """A run that takes long lists a stream several times, and each time so many are to come."""
+    terminal = Terminal()
+    progress = RichProgress(console(terminal.file, TERMINAL), STREAMS)
+    capture = ListedCapture(Capture(datetime(2025, 9, 8, tzinfo=UTC), "in_gate"), "http://x/")
+    with progress:
+        for _ in range(2):
+            progress.listed(Listing("in_gate", (capture, capture)), 2)
+            progress.image(capture, Failed("404"))
+            said = progress._progress.tasks[0].fields["said"]
+            progress.stream(StreamResult("in_gate", Outcome.PARTLY, Counts(), None, 1.0))
+    terminal.shown()
+    assert said == "1/2 images"

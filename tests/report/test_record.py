@@ -20,6 +20,7 @@ def test_a_run_that_ended() -> None:
     end = START + timedelta(seconds=12)
     run = RunRecord("r1", "download", START, end, Outcome.PARTLY, 1, "", (result, result))
     parts = {"listed": 144, "new": 3, "saved": 2, "duplicate": 0, "rejected": 1, "failed": 0}
+    parts |= {"deleted": 0, "freed_bytes": 0}
     told = {
         "stream": "in_gate",
         "outcome": "partly",

@@ -74,6 +74,7 @@ def test_the_record_as_json(program: Program, gate: Gate) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     record = json.loads(done.stdout)
     counts = {"listed": 2, "new": 2, "saved": 2, "duplicate": 0, "rejected": 0, "failed": 0}
+    counts |= {"deleted": 0, "freed_bytes": 0}
     streams = record.pop("streams")
     started, ended = (datetime.fromisoformat(record.pop(k)) for k in ("started_at", "ended_at"))
     assert gate.now <= started <= ended <= datetime.now(UTC)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -38,6 +40,13 @@ def in_the_middle(run: subprocess.Popen[str], gate: Gate) -> None:
     """Wait until `run` has got one image and asks for more."""
     assert await_that(lambda: len(gate.asked) > 1 or run.poll() is not None, 60)
     assert run.poll() is None, run.communicate()
+
+
+def handles(pid: int, number: signal.Signals) -> bool:
+    """Whether the process has a handler for a signal by now."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    caught = int(re.search(r"^SigCgt:\s*(\w+)$", status, re.MULTILINE)[1], 16)  # type: ignore[index]
+    return bool(caught >> (number - 1) & 1)
 
 
 def ended(run: subprocess.Popen[str], number: signal.Signals) -> tuple[int, str, float]:
@@ -104,6 +113,7 @@ def test_a_second_signal_changes_nothing(program: Program, stuck: Gate) -> None:
 def test_a_signal_while_waiting_for_the_lock(program: Program) -> None:
     """There is no run yet, so nothing is written."""
     with FileLock(program.lock_file).hold(0), program.start("download", "--wait", "60") as run:
+        assert await_that(lambda: handles(run.pid, signal.SIGTERM), 60)
         assert not await_that(lambda: run.poll() is not None, 1)
         code, _, _ = ended(run, signal.SIGTERM)
     assert code == 143

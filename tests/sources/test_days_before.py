@@ -11,7 +11,7 @@ import pytest
 from camdl.ports import Listing
 from tests.support.pages import plain
 from tests.support.pages.gate import Look, VueSite
-from tests.support.pages.listing import found, read, whole
+from tests.support.pages.listing import found, read, told, whole
 from tests.support.pages.server import PageServer, page
 
 if TYPE_CHECKING:
@@ -22,17 +22,19 @@ NOW = datetime(2025, 9, 1, 0, 5, tzinfo=UTC)
 YESTERDAY = date(2025, 8, 31)
 
 
-def days_before(site: VueSite, days: int) -> datetime:
-    """The beginning of the day so many days before the site's today."""
-    day = site.now.astimezone(site.zone).date() - timedelta(days=days)
-    return datetime(day.year, day.month, day.day, tzinfo=site.zone)
+def today(site: VueSite) -> date:
+    """The day that the site shows."""
+    return site.now.astimezone(site.zone).date()
 
 
-def expected(site: VueSite, days: int) -> dict[datetime, str]:
-    """The captures since the beginning of that day."""
-    first = days_before(site, days).date()
-    dates = [first + timedelta(days=number) for number in range(days + 1)]
-    return site.urls([moment for day in dates for moment in site.of_day(day)])
+def days_before(site: VueSite, days: int) -> tuple[date, ...]:
+    """So many days before the site's today, newest first."""
+    return tuple(today(site) - timedelta(days=number) for number in range(1, days + 1))
+
+
+def expected(site: VueSite, *days: date) -> dict[datetime, str]:
+    """The captures of the shown day and of `days`."""
+    return site.urls([moment for day in (today(site), *days) for moment in site.of_day(day)])
 
 
 @pytest.mark.parametrize(
@@ -56,9 +58,10 @@ def expected(site: VueSite, days: int) -> dict[datetime, str]:
 def test_day_before_is_listed_across_the_month(look: Look) -> None:
     """The picker is driven back over the turn of the month, and the whole day is listed."""
     with VueSite(look, NOW) as site:
-        answer = read(site.stream, NOW, back_to=datetime(2025, 8, 31, 20, tzinfo=UTC))
+        answer = read(site.stream, NOW, days=(YESTERDAY,))
         assert len(site.of_day(YESTERDAY)) == 144
-        assert whole(answer) == expected(site, 1)
+        assert whole(answer) == expected(site, YESTERDAY)
+        assert told(answer) == (today(site), YESTERDAY)
 
 
 @pytest.mark.parametrize("widgets", ["element-ui", "element-plus"])
@@ -69,7 +72,7 @@ def test_shown_day_that_has_only_begun(widgets: str) -> None:
     with VueSite(look, midnight) as site:
         site.site.routes["/api/live"] = lambda asked: asked.json(site.listing([]))
         assert site.of_day(midnight.date()) == []
-        listed = whole(read(site.stream, midnight, back_to=days_before(site, 1)))
+        listed = whole(read(site.stream, midnight, days=days_before(site, 1)))
         assert listed == site.urls(site.of_day(date(2025, 12, 31)))
         assert len(listed) == 144
 
@@ -85,9 +88,11 @@ def test_shown_day_that_has_only_begun(widgets: str) -> None:
 def test_days_are_those_of_the_streams_zone(zone: str, now: datetime) -> None:
     """The browser, the picker and the URLs' stamps all think in the stream's time zone."""
     with VueSite(Look("element-ui"), now, ZoneInfo(zone)) as site:
-        listed = whole(read(site.stream, now, back_to=days_before(site, 1)))
-        assert listed == expected(site, 1)
+        answer = read(site.stream, now, days=days_before(site, 1))
+        listed = whole(answer)
+        assert listed == expected(site, *days_before(site, 1))
         assert len(listed) == 145
+        assert told(answer) == (today(site), *days_before(site, 1))
         assert f"/{now.astimezone(ZoneInfo(zone)):%Y-%m-%d}/0/" in listed[max(listed)]
 
 
@@ -103,13 +108,15 @@ def test_eight_days_back(look: Look) -> None:
     """A catch-up reads day after day, whatever the picker makes of a date."""
     now = NOW + timedelta(days=3)
     with VueSite(look, now) as site:
-        listed = whole(read(site.stream, now, back_to=days_before(site, 8)))
-        assert listed == expected(site, 8)
+        answer = read(site.stream, now, days=days_before(site, 8))
+        listed = whole(answer)
+        assert listed == expected(site, *days_before(site, 8))
+        assert told(answer) == (today(site), *days_before(site, 8))
         assert len(listed) == 8 * 144 + 1
 
 
 def test_shown_day_is_enough_unless_more_is_wanted() -> None:
-    """Without a date to go back to, and with one of today, no other day is asked for."""
+    """Without days to go back to, no other day is asked for, and the shown one is told."""
     days: list[str] = []
 
     def history(asked: Asked) -> None:
@@ -118,9 +125,24 @@ def test_shown_day_is_enough_unless_more_is_wanted() -> None:
 
     with VueSite(Look(), NOW) as site:
         site.site.routes["/api/history"] = history
-        read(site.stream, NOW)
-        read(site.stream, NOW, back_to=NOW - timedelta(minutes=4))
-    assert days == ["2025-09-01", "2025-09-01"]
+        assert told(read(site.stream, NOW)) == (today(site),)
+    assert days == ["2025-09-01"]
+
+
+def test_only_the_days_that_are_wanted_are_read() -> None:
+    """A hole of one day, five days ago, costs one other day, and not all in between."""
+    days: list[str] = []
+
+    def history(asked: Asked) -> None:
+        days.append(asked.query["day"])
+        site.history(asked)
+
+    with VueSite(Look(), NOW) as site:
+        site.site.routes["/api/history"] = history
+        answer = read(site.stream, NOW, days=(date(2025, 8, 27),))
+        assert whole(answer).items() >= expected(site, date(2025, 8, 27)).items()
+        assert told(answer) == (today(site), date(2025, 8, 27))
+    assert days == ["2025-09-01", "2025-08-27"]
 
 
 def test_stray_older_capture_does_not_end_the_way_back() -> None:
@@ -128,17 +150,18 @@ def test_stray_older_capture_does_not_end_the_way_back() -> None:
     with VueSite(Look(), NOW) as site:
         long_ago = datetime(2025, 1, 1, 12, tzinfo=UTC)
         site.site.routes["/api/live"] = lambda asked: asked.json(site.listing([long_ago]))
-        listed = whole(read(site.stream, NOW, back_to=days_before(site, 1)))
-        assert listed == {**expected(site, 1), **site.urls([long_ago])}
+        listed = whole(read(site.stream, NOW, days=days_before(site, 1)))
+        assert listed == {**expected(site, YESTERDAY), **site.urls([long_ago])}
 
 
 def test_day_that_the_picker_does_not_offer_is_told() -> None:
     """What a site does not let anyone pick is a shortfall with the day's name."""
     with VueSite(Look("element-ui", first_day="2025-08-31"), NOW) as site:
-        answer = read(site.stream, NOW, back_to=days_before(site, 2))
+        answer = read(site.stream, NOW, days=days_before(site, 2))
         assert isinstance(answer, Listing)
         assert answer.shortfall == "the date picker does not offer 2025-08-30"
-        assert found(answer) == expected(site, 1)
+        assert found(answer) == expected(site, YESTERDAY)
+        assert told(answer) == (today(site), YESTERDAY)
 
 
 def test_days_that_never_come_are_not_waited_for_for_ever() -> None:
@@ -153,13 +176,14 @@ def test_days_that_never_come_are_not_waited_for_for_ever() -> None:
 
     with VueSite(Look(), NOW) as site:
         site.site.routes["/api/history"] = history
-        answer = read(site.stream, NOW, back_to=days_before(site, 8), timeout=4)
+        answer = read(site.stream, NOW, days=days_before(site, 8), timeout=4)
         assert isinstance(answer, Listing)
         assert answer.shortfall == (
             "the page did not show 2025-08-31 within 4 s; the page did not show 2025-08-30 within"
             " 4 s; 2025-08-29 and the days before it were not looked at"
         )
-        assert found(answer).keys() >= expected(site, 0).keys()
+        assert found(answer).keys() >= expected(site).keys()
+        assert told(answer) == (today(site),)
     assert days == ["2025-09-01", "2025-08-31", "2025-08-30"]
 
 
@@ -174,10 +198,11 @@ def test_day_whose_list_fails_is_told() -> None:
 
     with VueSite(Look(), NOW) as site:
         site.site.routes["/api/history"] = history
-        answer = read(site.stream, NOW, back_to=days_before(site, 2))
+        answer = read(site.stream, NOW, days=days_before(site, 2))
         assert isinstance(answer, Listing)
         assert "/api/history?stream=in_gate&day=2025-08-31&page=1 answered 503" in answer.shortfall
         assert found(answer).keys() >= site.urls(site.of_day(date(2025, 8, 30))).keys()
+        assert told(answer) == (today(site), date(2025, 8, 30))
 
 
 def test_picker_that_jumps_to_another_day_is_told() -> None:
@@ -186,9 +211,10 @@ def test_picker_that_jumps_to_another_day_is_told() -> None:
     with PageServer() as server:
         server.routes["/"] = page(html + plain.images(server.origin))
         stream = plain.stream(server.origin, date_picker="input")
-        answer = read(stream, NOW, back_to=NOW - timedelta(days=1))
+        answer = read(stream, NOW, days=(YESTERDAY,))
     assert isinstance(answer, Listing)
     assert answer.shortfall == "the date picker shows '2025-09-01' instead of 2025-08-31"
+    assert told(answer) == (NOW.date(),)
 
 
 @pytest.mark.parametrize(
@@ -203,7 +229,7 @@ def test_picker_that_is_none_is_told(picker: str, told: str) -> None:
     with PageServer() as server:
         server.routes["/"] = page("<p>Gate</p>" + plain.images(server.origin))
         stream = plain.stream(server.origin, date_picker=picker)
-        answer = read(stream, NOW, back_to=NOW - timedelta(days=1), timeout=2)
+        answer = read(stream, NOW, days=(YESTERDAY,), timeout=2)
         assert found(answer) == plain.urls(server.origin)
     assert isinstance(answer, Listing)
     assert told in answer.shortfall

@@ -11,6 +11,7 @@ from camdl.domain.outcomes import (
     Failed,
     Outcome,
     PendingCapture,
+    Rejected,
     RunRecord,
     Saved,
     StreamHistory,
@@ -101,7 +102,10 @@ class FakeCatalogue:
                 missing[capture] = replace(missing.get(capture, fresh), listed=listed)
             elif not isinstance(outcome, Saved | Duplicate):
                 not_before = outcome.not_before if isinstance(outcome, Failed) else None
-                missing[capture] = PendingCapture(listed, outcome.reason, _utc(not_before))
+                rejected = isinstance(outcome, Rejected)
+                missing[capture] = PendingCapture(
+                    listed, outcome.reason, _utc(not_before), rejected
+                )
         self.images, self.missing = images, missing
 
     def last_runs(self, verb: str, limit: int) -> tuple[RunRecord, ...]:
@@ -114,7 +118,7 @@ class FakeCatalogue:
         """The newest capture, and the failures since the stream was last listed."""
         failures: list[StreamResult] = []
         for run in sorted(self.runs.values(), key=lambda run: run.started_at):
-            for result in run.streams:
+            for result in run.streams if run.verb == "download" else ():
                 if result.stream != stream or result.outcome is Outcome.INTERRUPTED:
                     continue
                 failures = [*failures, result] if result.outcome is Outcome.FAILED else []

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from camdl.ports import NoListing
+from camdl.ports import Listing, NoListing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from camdl.deadline import Deadline
-    from camdl.ports import Listing, Wanted
+    from camdl.domain.captures import ListedCapture
+    from camdl.ports import Wanted
 
     Answer = Listing | NoListing | BaseException
 
@@ -20,19 +21,21 @@ class FakeSource:
     """Implements `camdl.ports.Source`: `answers` by stream, which come in the table's order.
 
     What is an exception is raised. `meanwhile` is called with each stream's name before its
-    answer, and may take its time. `asked` is what was wanted, question by question.
+    answer, and may take its time. `asked` is what was wanted, question by question, and `seconds`
+    how long each answer could have taken.
     """
 
     def __init__(self, answers: Mapping[str, Answer] | None = None) -> None:
         self.answers = dict(answers or {})
         self.meanwhile: Callable[[str], object] = lambda _: None
         self.asked: list[tuple[Wanted, ...]] = []
+        self.seconds: list[float] = []
 
     def listings(
         self, wanted: Sequence[Wanted], now: datetime, deadline: Deadline
     ) -> Iterator[Listing | NoListing]:
         """The answers of the table, and that a stream outside it could not be reached."""
-        self.asked.append(tuple(wanted))
+        self._note(wanted, deadline)
         names = [one.stream.name for one in wanted]
         unknown = [name for name in names if name not in self.answers]
         for name in [*(one for one in self.answers if one in names), *unknown]:
@@ -41,3 +44,35 @@ class FakeSource:
             if isinstance(answer, BaseException):
                 raise answer
             yield answer
+
+    def _note(self, wanted: Sequence[Wanted], deadline: Deadline) -> None:
+        self.asked.append(tuple(wanted))
+        self.seconds.append(deadline.remaining())
+
+
+class DaySource(FakeSource):
+    """A site with a date picker: it lists the shown day and each day that is asked for.
+
+    It has the `captures` of all streams, and tells a day that it has forgotten as an empty one.
+    """
+
+    def __init__(self, captures: Iterable[ListedCapture] = ()) -> None:
+        super().__init__()
+        self.captures = list(captures)
+
+    def listings(
+        self, wanted: Sequence[Wanted], now: datetime, deadline: Deadline
+    ) -> Iterator[Listing | NoListing]:
+        """What it has by now, newest first."""
+        self._note(wanted, deadline)
+        for one in wanted:
+            zone = one.stream.timezone
+            days = (now.astimezone(zone).date(), *one.days)
+            listed = [
+                capture
+                for capture in sorted(self.captures, reverse=True)
+                if capture.capture.stream == one.stream.name
+                and capture.capture.captured_at <= now
+                and capture.capture.captured_at.astimezone(zone).date() in days
+            ]
+            yield Listing(one.stream.name, tuple(listed), "", days)

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from camdl.archive.local import LocalArchive
 from camdl.catalogue import opening
 from camdl.catalogue.database import Database
+from camdl.catalogue.ledger import SqlLedger
 from camdl.domain.captures import Capture, ListedCapture
 from camdl.domain.health import DiskUsage
 from camdl.domain.sites import Stream
@@ -19,8 +20,10 @@ from camdl.ops import health_file
 from camdl.ops.lock import FileLock
 from camdl.ports import Listing
 from camdl.report.screen import NoProgress
+from camdl.verbs import collecting
 from camdl.verbs import health as health_verb
-from camdl.verbs.download import Finished, Order, Ports, download
+from camdl.verbs.collecting import Finished, Ports
+from camdl.verbs.download import Order, download
 from tests.support.fake_fetcher import FakeFetcher
 from tests.support.fake_source import FakeSource
 from tests.support.images import gate_jpeg
@@ -115,7 +118,7 @@ class World:
         health_file.write(self.health_file, verdict.to_dict())
 
     @contextmanager
-    def open(self, order: Order, deadline: Deadline) -> Iterator[Ports]:
+    def open(self, order: collecting.Order, deadline: Deadline) -> Iterator[Ports]:
         """The fakes, and a real archive and catalogue; a dry run makes none."""
         if self.cannot_open:
             raise self.cannot_open
@@ -127,7 +130,8 @@ class World:
             else:
                 catalogue = opening.existing_or_new(database, archive.has_images)
                 archive.begin(holds_captures=False)
-            yield Ports(self.source, self.fetcher, archive, catalogue)
+            ledger = SqlLedger(catalogue.database)
+            yield Ports(self.source, self.fetcher, archive, catalogue, ledger)
         finally:
             database.close()
 

@@ -102,3 +102,10 @@ def test_the_lock_is_let_go(file: Path, database: Database, lock: FileLock) -> N
             upgrade(SqlSchema(database), lock)
     with lock.hold(0):
         pass
+
+
+def test_a_lost_catalogue_is_not_made_anew(file: Path, database: Database, lock: FileLock) -> None:
+    """Where there are images without a catalogue, an empty one would hide the loss."""
+    with pytest.raises(CatalogueError, match="the archive has images"):
+        upgrade(SqlSchema(database, lambda: True), lock)
+    assert not file.exists()

@@ -7,13 +7,19 @@ import sqlite3
 import threading
 import time
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from camdl.catalogue.database import Database
+from camdl.catalogue.keeping import SqlKeeping
+from camdl.catalogue.ledger import SqlLedger
 from camdl.catalogue.rows import SqlCatalogue
+from camdl.domain.gaps import Cause, State
 from camdl.domain.outcomes import Counts, Failed, Outcome, Rejected
+from camdl.domain.windows import Window
 from camdl.errors import (
     BrowserMissingError,
     CatalogueError,
@@ -24,9 +30,10 @@ from camdl.errors import (
     StorageError,
 )
 from camdl.ports import Listing, NoListing
-from camdl.verbs import download as verb
+from camdl.verbs import collecting
 from tests.support import invariants
 from tests.support.fake_fetcher import FakeFetcher
+from tests.support.fake_source import DaySource
 from tests.support.images import gate_jpeg
 from tests.support.processes import await_that
 from tests.support.world import NOW, PICTURE, World, listed
@@ -37,12 +44,14 @@ if TYPE_CHECKING:
 
     from camdl.deadline import Deadline
     from camdl.domain.captures import ListedCapture
+    from camdl.domain.gaps import Gap
     from camdl.domain.outcomes import Body, ImageOutcome, RunRecord, StreamResult
-    from camdl.verbs.download import Order, Ports
+    from camdl.verbs.collecting import Finished, Order, Ports
 
 GONE = Rejected("the answer is HTTP 404 Not Found")
 BUSY = Failed("the answer is HTTP 503 Service Unavailable")
 SOON = 20.0
+HOUR = timedelta(hours=1)
 
 
 class Watched(FakeFetcher):
@@ -195,15 +204,13 @@ def test_empty_pages_are_a_success(world: World) -> None:
     assert world.download().run.exit_code == 0
 
 
-def test_the_listing_is_asked_to_reach_back_to_what_is_archived(world: World) -> None:
-    """The source learns each stream's newest capture; with none, the shown day is enough."""
+def test_without_a_gap_the_shown_day_is_enough(world: World) -> None:
+    """A first run, and one that finds what was archived today, ask for no other day."""
     world.publish("in_gate", 5, 15)
     world.publish("out_gate")
     world.download()
     world.download()
-    first, second = world.source.asked
-    assert [one.back_to for one in first] == [None, None]
-    assert [one.back_to for one in second] == [NOW - timedelta(minutes=5), None]
+    assert [[one.days for one in asked] for asked in world.source.asked] == [[(), ()], [(), ()]]
 
 
 def test_just_after_midnight_the_day_before_is_asked_for(world: World) -> None:
@@ -211,7 +218,7 @@ def test_just_after_midnight_the_day_before_is_asked_for(world: World) -> None:
     world.clock = NOW.replace(day=9, hour=0, minute=3)
     world.publish("in_gate", -212)  # 00:02, one minute ago
     world.download()
-    assert world.source.asked[0][0].back_to == NOW.replace(hour=0, minute=0)
+    assert world.source.asked[0][0].days == (NOW.date(),)
 
 
 def test_each_step_is_shown_as_it_happens(world: World) -> None:
@@ -398,6 +405,158 @@ def test_a_missing_browser_ends_the_run(world: World) -> None:
     assert invariants.health(world.health_file)["jobs"][0]["outcome"] == "failed"
 
 
+# What was missed is caught up with.
+
+
+class Gate:
+    """A stream with a capture an hour and a site that keeps days, asked by a run an hour."""
+
+    def __init__(self, world: World, days: int) -> None:
+        self.world = world
+        world.streams = (replace(world.streams[0], interval=HOUR),)
+        hours = range(days * 24)
+        self.site = DaySource([listed("in_gate", 60 * number) for number in hours])
+        world.source = self.site
+        world.fetcher.answers |= {one.url: PICTURE for one in self.site.captures}
+
+    def download(self, hours_ago: float = 0, **order: Any) -> Finished:
+        """Run so long before `NOW`."""
+        self.world.clock = NOW - hours_ago * HOUR
+        return self.world.download(run_every=HOUR, **order)
+
+    def asked(self) -> list[int]:
+        """How many days ago those are that the last run asked for, as it asked for them."""
+        today = self.world.clock.date()
+        return [(today - day).days for day in self.site.asked[-1][0].days]
+
+    def forget(self, days: int) -> None:
+        """From now on the site has no capture that is older than the last `days` days."""
+        oldest = NOW.date() - timedelta(days=days)
+        kept = [one for one in self.site.captures if one.capture.captured_at.date() >= oldest]
+        self.site.captures = kept
+
+    def gaps(self, *, resolved: bool = False) -> tuple[Gap, ...]:
+        """The gaps that are known."""
+        with self.world.catalogue() as catalogue:
+            assert catalogue is not None
+            return SqlLedger(catalogue.database).gaps(resolved=resolved)
+
+
+@pytest.fixture
+def gate(world: World) -> Gate:
+    """A site with the captures of five days."""
+    return Gate(world, 5)
+
+
+def test_after_days_without_a_run_every_missed_day_is_asked_for(gate: Gate) -> None:
+    """The next run gets all that was missed, newest day first, and leaves no gap."""
+    gate.download(hours_ago=96)
+    finished = gate.download()
+    assert gate.asked() == [1, 2, 3, 4]
+    assert (finished.run.exit_code, finished.run.counts.saved) == (0, 96)
+    assert gate.gaps() == ()
+    gate.download()
+    assert gate.asked() == []
+
+
+def test_only_the_days_of_a_hole_are_asked_for(gate: Gate) -> None:
+    """A hole of some hours, days ago, costs its day, and those since are not read again."""
+    everything = gate.site.captures
+    gate.site.captures = [one for one in everything if one not in everything[70:75]]
+    for hours in range(96, 0, -6):
+        gate.download(hours_ago=hours)
+    with closing(sqlite3.connect(gate.world.database)) as opened, opened:
+        opened.execute("DELETE FROM readings WHERE day < '2025-09-07'")
+    gate.site.captures = everything
+    gate.download()
+    assert gate.asked() == [3]
+    assert gate.gaps() == ()
+
+
+def test_what_the_source_no_longer_has_is_confirmed_as_missing(gate: Gate) -> None:
+    """Days that it tells as empty are asked for once; that camdl did not run is why."""
+    gate.download(hours_ago=96)
+    gate.forget(days=1)
+    assert gate.download().run.exit_code == 0
+    assert gate.asked() == [1, 2, 3, 4]
+    (gap,) = gate.gaps()
+    assert (gap.cause, gap.state, gap.confirmed_at) == (Cause.NOT_RUN, State.CONFIRMED, NOW)
+    assert gap.window == Window(NOW - 95 * HOUR, NOW.replace(day=7, hour=0))
+    assert gap.missing == 51
+    gate.download(hours_ago=-1)
+    assert gate.asked() == []
+    assert gate.gaps() == (gap,)
+
+
+def test_what_a_gap_lacked_and_came_after_all_resolves_it(gate: Gate) -> None:
+    """What the shown day lists late is archived, though the source seemed not to have it."""
+    everything = gate.site.captures
+    gate.download(hours_ago=10)
+    gate.site.captures = [*everything[:4], *everything[9:]]
+    gate.download(hours_ago=1)
+    assert [gap.state for gap in gate.gaps()] == [State.CONFIRMED]
+    gate.site.captures = everything
+    gate.download()
+    assert gate.gaps() == ()
+    assert [gap.resolved_at for gap in gate.gaps(resolved=True)] == [NOW]
+
+
+def test_no_more_images_are_asked_for_than_allowed(gate: Gate) -> None:
+    """The next runs get the rest, newest first, and none of them fails for that."""
+    gate.download(hours_ago=48)
+    newest = [one.url for one in gate.site.captures]
+    gate.world.fetcher.asked.clear()
+    saved = []
+    for _ in range(3):
+        run = gate.download(most_requests=20).run
+        saved.append(run.counts.saved)
+        assert (run.exit_code, run.streams[0].reason) == (0, "")
+    assert saved == [20, 20, 8]
+    assert gate.world.fetcher.asked == newest[:48]
+    assert gate.gaps() == ()
+
+
+def test_what_waits_for_the_next_runs_is_told_as_a_gap(gate: Gate) -> None:
+    """It is known to exist and that nobody has asked for it yet, and its day is not read again."""
+    gate.download(hours_ago=48)
+    gate.download(most_requests=20)
+    (gap,) = gate.gaps()
+    assert (gap.cause, gap.state, gap.missing) == (Cause.WAITING, State.OPEN, 28)
+    gate.download(most_requests=1)
+    assert gate.asked() == []
+
+
+def test_no_stream_takes_all_that_may_be_asked_for(world: World) -> None:
+    """Another stream's newest images do not wait until the first one's backlog is gone."""
+    world.publish("in_gate", *range(5, 100, 10))
+    world.publish("out_gate", 6, 16, 26)
+    run = world.download(most_requests=5).run
+    assert archived(world) == ["in_gate 25", "out_gate 16", "in_gate 15", "out_gate 6", "in_gate 5"]
+    assert run.exit_code == 0
+
+
+def test_pages_are_read_for_half_of_the_time_at_most(world: World) -> None:
+    """What they list has to be fetched by the same run's deadline."""
+    world.download(deadline_seconds=100)
+    assert 45 < world.source.seconds[0] <= 50
+
+
+def test_a_ledger_that_cannot_be_written_is_told(world: World) -> None:
+    """What was archived is recorded all the same, and the run's row says how it really ended."""
+    world.publish("in_gate", 5, 65)
+    world.publish("out_gate", 5)
+    world.download(latest=1)
+    world.clock += timedelta(hours=2)
+    with closing(sqlite3.connect(world.database)) as opened:
+        opened.execute(
+            "CREATE TRIGGER t BEFORE INSERT ON gaps BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+        )
+    finished = world.download()
+    assert isinstance(finished.error, CatalogueError)
+    assert count(world) == 3
+    assert world.last_run().exit_code == finished.run.exit_code == 74
+
+
 # Images fail and are tried again.
 
 
@@ -557,7 +716,7 @@ def test_the_deadline_ends_the_run_and_the_next_one_does_the_rest(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is done is recorded, what is not is told and pending, and the health is written."""
-    monkeypatch.setattr(verb, "_GRACE_SECONDS", 0.2)
+    monkeypatch.setattr(collecting, "_GRACE_SECONDS", 0.2)
     world.publish("in_gate", 5, 15, 25)
     world.publish("out_gate")
     may_go = threading.Event()
@@ -1023,3 +1182,18 @@ def test_a_dry_run_that_cannot_begin_leaves_nothing(world: World) -> None:
     assert world.download(dry_run=True).run.exit_code == 78
     assert not world.database.exists()
     assert not world.health_file.exists()
+
+
+def test_what_a_cleanup_made_room_of_is_not_fetched_back(world: World) -> None:
+    """A page that still lists deleted captures does not fill the disk again."""
+    world.publish("in_gate", 5, 15, 25)
+    world.download()
+    with closing(Database(f"sqlite:///{world.database}")) as database:
+        keeping = SqlKeeping(database)
+        oldest = list(keeping.holdings(["in_gate"]))[:2]
+        keeping.doom(oldest)
+        keeping.forget(oldest)
+    asked = list(world.fetcher.asked)
+    world.download()
+    assert world.fetcher.asked == asked
+    assert archived(world) == ["in_gate 5"]

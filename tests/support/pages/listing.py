@@ -14,7 +14,7 @@ from camdl.sources.diagnostics import Diagnostics
 from camdl.sources.page import PageSource
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import date, datetime
 
     from camdl.domain.sites import Stream
     from camdl.ports import NoListing
@@ -36,7 +36,7 @@ def read(
     stream: Stream,
     now: datetime,
     *,
-    back_to: datetime | None = None,
+    days: tuple[date, ...] = (),
     timeout: float = 30.0,
     deadline: Deadline | None = None,
     retries: int = 0,
@@ -52,7 +52,7 @@ def read(
             kept_in=kept_in or Path(scratch),
         )
         with pages:
-            (answer,) = pages.listings([Wanted(stream, back_to)], now, deadline)
+            (answer,) = pages.listings([Wanted(stream, days)], now, deadline)
     return answer
 
 
@@ -70,3 +70,9 @@ def whole(answer: Listing | NoListing) -> dict[datetime, str]:
     assert isinstance(answer, Listing), answer
     assert answer.shortfall == ""
     return found(answer)
+
+
+def told(answer: Listing | NoListing) -> tuple[date, ...]:
+    """The days that were told completely."""
+    assert isinstance(answer, Listing), answer
+    return answer.days

@@ -1,10 +1,8 @@
-"""`Retry-After`: how long a server asks to be left alone, and who else must heed it."""
+"""`Retry-After`: how long a server asks to be left alone."""
 
 from __future__ import annotations
 
 import re
-import threading
-import time
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
@@ -38,22 +36,3 @@ def retry_after(header: str | None, now: datetime) -> float | None:
     except (ValueError, OverflowError):
         return None
     return min(max(0.0, wait), MOST_SECONDS)
-
-
-class Rests:
-    """Until when each origin asked to be left alone. Shared by all threads of a fetcher."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._until: dict[str, float] = {}
-
-    def ask(self, origin: str, seconds: float) -> None:
-        """`origin` asks for `seconds` of rest; a longer one that it asked for stays."""
-        with self._lock:
-            until = time.monotonic() + seconds
-            self._until[origin] = max(until, self._until.get(origin, until))
-
-    def remaining(self, origin: str) -> float:
-        """The seconds for which `origin` is still to be left alone, 0 if it is not."""
-        with self._lock:
-            return max(0.0, self._until.get(origin, 0.0) - time.monotonic())

@@ -1,4 +1,4 @@
-"""The one place that chooses adapters from the settings.
+"""The one place that chooses adapters from the settings: for runs here, for others beside it.
 
 What only some commands need is imported where they need it: `camdl health` runs every few minutes.
 """
@@ -26,10 +26,16 @@ if TYPE_CHECKING:
     from camdl.domain.outcomes import RunRecord
     from camdl.ops.lock import FileLock
     from camdl.ops.signals import Signals
-    from camdl.ports import Progress
-    from camdl.verbs.download import Order, Ports
+    from camdl.ports import Catalogue, LongProgress, Progress
+    from camdl.verbs.backfill import Order as BackfillOrder
+    from camdl.verbs.collecting import Order as CollectingOrder
+    from camdl.verbs.collecting import Ports
+    from camdl.verbs.download import Order
+    from camdl.verbs.stocktaking import Stocktaking
 
 _LOG = logging.getLogger("camdl")
+# A backfill's slice is over long before.
+_PATIENCE = {"backfill": 120.0}
 
 
 def utc_now() -> datetime:
@@ -45,10 +51,10 @@ def log_to_stderr(*, quiet: bool, verbose: bool) -> None:
 
 
 def lock(loaded: Loaded, verb: str) -> FileLock:
-    """What keeps `verb` apart from other runs."""
+    """What keeps `verb` apart from other runs; all of them wait for a backfill to let go of it."""
     from camdl.ops.lock import FileLock
 
-    return FileLock(loaded.settings.lock_file, verb)
+    return FileLock(loaded.settings.lock_file, verb, _PATIENCE)
 
 
 def order(
@@ -74,6 +80,42 @@ def order(
         wait_seconds=wait_seconds,
         deadline_seconds=settings.run_deadline_seconds,
         retention=timedelta(days=settings.retention_days),
+        catch_up=timedelta(days=settings.catch_up_days),
+        run_every=timedelta(minutes=settings.download_interval_minutes),
+        most_requests=settings.max_requests_per_run,
+        concurrent=settings.concurrent_downloads,
+        batch_size=settings.batch_size,
+    )
+
+
+def backfill_order(
+    loaded: Loaded,
+    names: Sequence[str],
+    *,
+    first: datetime | None,
+    last: datetime | None,
+    only_gaps: bool,
+    dry_run: bool,
+) -> BackfillOrder:
+    """What a backfill is asked to do; of `first` and `last` the day counts.
+
+    Raises:
+        UsageError: there is no stream of one of `names`.
+    """
+    from camdl.verbs.backfill import Order
+
+    settings = loaded.settings
+    return Order(
+        streams=loaded.streams(names),
+        first=first and first.date(),
+        last=last and last.date(),
+        only_gaps=only_gaps,
+        dry_run=dry_run,
+        # As long as a run may go on, and a little longer.
+        lock_seconds=settings.run_deadline_seconds + 60.0,
+        catch_up=timedelta(days=settings.catch_up_days),
+        run_every=timedelta(minutes=settings.download_interval_minutes),
+        most_requests=settings.max_requests_per_run,
         concurrent=settings.concurrent_downloads,
         batch_size=settings.batch_size,
     )
@@ -88,6 +130,7 @@ class Workshop:
         self._signals = signals
         self.lock = lock(loaded, "download")
         self.progress = progress
+        self._has_warned = False
 
     def now(self) -> datetime:
         """The instant it is, in UTC."""
@@ -118,7 +161,7 @@ class Workshop:
         health_file.write(self._settings.health_file, health(self._loaded, run).to_dict())
 
     @contextmanager
-    def open(self, order: Order, deadline: Deadline) -> Iterator[Ports]:
+    def open(self, order: CollectingOrder, deadline: Deadline) -> Iterator[Ports]:
         """The adapters, as long as the `with` lasts.
 
         Raises:
@@ -127,13 +170,15 @@ class Workshop:
             StorageError: the archive cannot be used.
         """
         from camdl.fetching.retry import RetryPolicy, retrying
+        from camdl.rests import Rests
         from camdl.sources import browser
         from camdl.sources.diagnostics import Diagnostics
         from camdl.sources.page import PageSource
 
         settings = self._settings
         found = browser.find(settings.browser_executable, headless=settings.headless)
-        if found.sandbox_off:
+        if found.sandbox_off and not self._has_warned:
+            self._has_warned = True
             # Under cron it would come every ten minutes; the health file says it too.
             _LOG.log(logging.WARNING if sys.stderr.isatty() else logging.INFO, found.sandbox_off)
         policy = RetryPolicy(
@@ -143,7 +188,7 @@ class Workshop:
             settings.max_retry_delay_seconds,
             settings.exponential_backoff,
         )
-        retry = retrying(policy, deadline)
+        retry, rests = retrying(policy, deadline), Rests()
         with ExitStack() as stack:
             source = stack.enter_context(
                 PageSource(
@@ -151,13 +196,18 @@ class Workshop:
                     retrying=retry,
                     timeout_seconds=settings.timeout,
                     diagnostics=Diagnostics(settings.diagnostics_dir),
+                    jitter_seconds=settings.page_jitter_seconds,
+                    rests=rests,
                 )
             )
             # The slowest comes first: the browser starts while all else is made ready.
             source.prepare(order.streams)
             from camdl.archive.local import LocalArchive
+            from camdl.catalogue.database import Database
+            from camdl.catalogue.ledger import SqlLedger
             from camdl.fetching.images import HttpFetcher
-            from camdl.verbs.download import Ports
+            from camdl.ops.reserve import Reserve
+            from camdl.verbs.collecting import Ports
 
             archive = LocalArchive(settings.download_dir)
             catalogue = stack.enter_context(_catalogue(settings, archive, dry_run=order.dry_run))
@@ -171,9 +221,60 @@ class Workshop:
                 max_bytes=settings.max_image_bytes,
                 connections=settings.concurrent_downloads,
                 clock=utc_now,
+                rests=rests,
             )
             stack.callback(fetcher.close)
-            yield Ports(source, fetcher, archive, catalogue)
+            if not order.dry_run:
+                stack.callback(Reserve(Database(settings.database_url).file).put_aside)
+            yield Ports(source, fetcher, archive, catalogue, SqlLedger(catalogue.database), rests)
+
+
+class BackfillWorkshop(Workshop):
+    """Implements `camdl.verbs.backfill.Tools` as the settings say."""
+
+    progress: LongProgress
+
+    def __init__(self, loaded: Loaded, signals: Signals, progress: LongProgress) -> None:
+        super().__init__(loaded, signals, progress)
+        self.lock = lock(loaded, "backfill")
+
+    @contextmanager
+    def catalogue(self) -> Iterator[Catalogue]:
+        """The catalogue alone, to record how the run ended."""
+        from camdl.archive.local import LocalArchive
+
+        archive = LocalArchive(self._settings.download_dir)
+        with _catalogue(self._settings, archive, dry_run=False) as catalogue:
+            yield catalogue
+
+
+@contextmanager
+def stocktaking(loaded: Loaded) -> Iterator[Stocktaking | None]:
+    """What tells gaps; None if nothing was ever archived. Nothing is made or changed.
+
+    Raises:
+        ConfigError: the catalogue is not this version's.
+        CatalogueError: it cannot be used, or it was lost.
+    """
+    from camdl.archive.local import LocalArchive
+    from camdl.catalogue import opening
+    from camdl.catalogue.database import Database
+    from camdl.catalogue.ledger import SqlLedger
+    from camdl.verbs.stocktaking import Stocktaking
+
+    settings = loaded.settings
+    database = Database(settings.database_url)
+    try:
+        if catalogue := opening.existing(database):
+            catch_up = timedelta(days=settings.catch_up_days)
+            run_every = timedelta(minutes=settings.download_interval_minutes)
+            yield Stocktaking(SqlLedger(database), catalogue, catch_up, run_every)
+        elif LocalArchive(settings.download_dir).has_images():
+            raise opening.lost(database)
+        else:
+            yield None
+    finally:
+        database.close()
 
 
 @contextmanager
@@ -186,8 +287,12 @@ def _catalogue(
 
     database = Database(settings.database_url, may_create=not dry_run)
     try:
-        if dry_run:
-            yield opening.existing(database) or opening.forgetful()
+        if dry_run and (found := opening.existing(database)):
+            yield found
+        elif dry_run:
+            forgetful = opening.forgetful()
+            with closing(forgetful.database):
+                yield forgetful
         else:
             yield opening.existing_or_new(database, archive.has_images)
     finally:
@@ -242,12 +347,13 @@ def schema(loaded: Loaded) -> Iterator[SqlSchema]:
     Raises:
         ConfigError: there is no driver for such a database.
     """
+    from camdl.archive.local import LocalArchive
     from camdl.catalogue.database import Database
     from camdl.catalogue.schema import SqlSchema
 
     database = Database(loaded.settings.database_url, may_create=True)
     try:
-        yield SqlSchema(database)
+        yield SqlSchema(database, LocalArchive(loaded.settings.download_dir).has_images)
     finally:
         database.close()
 

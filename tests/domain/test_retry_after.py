@@ -1,4 +1,4 @@
-"""How `Retry-After` is read, and that it holds for every thread."""
+"""How `Retry-After` is read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from camdl.fetching.retry_after import MOST_SECONDS, Rests, retry_after
+from camdl.domain.retry_after import MOST_SECONDS, retry_after
 
 NOW = datetime(2025, 9, 8, 20, 22, 30, tzinfo=UTC)
 
@@ -56,12 +56,3 @@ def test_both_forms_agree(seconds: int) -> None:
     """An instant means the same as the seconds until it."""
     then = format_datetime(NOW + timedelta(seconds=seconds), usegmt=True)
     assert retry_after(then, NOW) == retry_after(str(seconds), NOW) == seconds
-
-
-def test_a_rest_holds_for_its_origin_only() -> None:
-    """The longest rest asked for stays, and other origins are free."""
-    rests = Rests()
-    rests.ask("https://a:443", 60)
-    rests.ask("https://a:443", 1)
-    assert 50 < rests.remaining("https://a:443") <= 60
-    assert rests.remaining("https://b:443") == 0

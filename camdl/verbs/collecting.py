@@ -1,0 +1,402 @@
+"""What `download` and `backfill` have in common: what sources list and the archive lacks comes in.
+
+List, fetch, check, store, record: one way, once through, inside the lock.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Protocol
+
+from camdl.domain.outcomes import (
+    Body,
+    Counts,
+    Duplicate,
+    Outcome,
+    Rejected,
+    RunRecord,
+    Saved,
+    StoredImage,
+    StreamResult,
+)
+from camdl.domain.validation import validate
+from camdl.errors import ExitCode
+from camdl.ports import Listing, NoListing
+from camdl.rests import Rests
+from camdl.verbs import running
+from camdl.workers import Workers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from datetime import datetime
+
+    from camdl.deadline import Deadline
+    from camdl.domain.captures import ListedCapture
+    from camdl.domain.outcomes import ImageOutcome, PendingCapture, ValidImage
+    from camdl.domain.sites import Stream
+    from camdl.errors import EndOfRun
+    from camdl.ports import Archive, Catalogue, Fetcher, Ledger, Lock, Progress, Source, Wanted
+
+    # What to ask for of what a stream's source listed and what earlier runs could not get, newest
+    # first, and what the source wants to be left alone with.
+    Choice = Callable[
+        [Stream, Sequence[ListedCapture]], tuple[list[ListedCapture], list[PendingCapture]]
+    ]
+
+# After its deadline a collection waits this long for images that are as good as done.
+_GRACE_SECONDS = 2.0
+_LISTING_SHARE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What every collection is asked to do. `latest` limits the images of each stream.
+
+    `most_requests` are the images that are asked for while the lock is held once.
+    """
+
+    streams: Sequence[Stream]
+    latest: int | None = None
+    dry_run: bool = False
+    catch_up: timedelta = timedelta(days=7)
+    run_every: timedelta = timedelta(minutes=10)
+    most_requests: int = 2000
+    concurrent: int = 8
+    batch_size: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The world, as one that holds the lock works on it. `rests` is what the adapters share."""
+
+    source: Source
+    fetcher: Fetcher
+    archive: Archive
+    catalogue: Catalogue
+    ledger: Ledger
+    rests: Rests = field(default_factory=Rests)
+
+
+class Tools(Protocol):
+    """What a collection needs of the world besides its ports."""
+
+    @property
+    def lock(self) -> Lock:
+        """At most one run at a time."""
+        ...
+
+    @property
+    def progress(self) -> Progress:
+        """What a person sees meanwhile."""
+        ...
+
+    def now(self) -> datetime:
+        """The instant it is, in UTC."""
+        ...
+
+    def is_ending(self) -> None:
+        """From now on no signal needs to end the run."""
+        ...
+
+    def record(self, run: RunRecord) -> None:
+        """Record, if that is possible, a run that ended before its adapters were open."""
+        ...
+
+    def write_health(self, run: RunRecord) -> None:
+        """Write the verdict on the archive as it is now, after `run`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """How a run ended: its record, the error that ended it, and what a dry run would fetch."""
+
+    run: RunRecord
+    error: EndOfRun | None = None
+    would_fetch: tuple[ListedCapture, ...] = ()
+
+
+@dataclass
+class Part:
+    """One stream's part of a collection, while it goes on.
+
+    `new` is what is to be fetched, and `waits_for` how many of those are not done yet.
+    """
+
+    stream: Stream
+    newest: datetime | None
+    began: float
+    answer: Listing | NoListing | None = None
+    new: list[ListedCapture] = field(default_factory=list)
+    waits_for: int = 0
+    counts: Counts = field(default_factory=Counts)
+    reasons: Counter[str] = field(default_factory=Counter)
+    result: StreamResult | None = None
+
+    def left_alone(self, why: str, images: int = 1) -> None:
+        """Count images that this run does not get, and why."""
+        self.counts += Counts(failed=images)
+        self.reasons[why] += images
+
+    def account(self, listed: ListedCapture, outcome: ImageOutcome) -> None:
+        """Count what became of one image."""
+        self.waits_for -= 1
+        if isinstance(outcome, Saved | Duplicate):
+            saved = isinstance(outcome, Saved)
+            self.counts += Counts(saved=1) if saved else Counts(duplicate=1)
+            captured_at = listed.capture.captured_at
+            self.newest = max(self.newest or captured_at, captured_at)
+        else:
+            rejected = isinstance(outcome, Rejected)
+            self.counts += Counts(rejected=1) if rejected else Counts(failed=1)
+            self.reasons[outcome.reason] += 1
+
+
+class Collecting:
+    """One passage from listings to rows. `collect` is the order in which things happen.
+
+    After `begin_by` no more images are begun, and `deadline` cuts those that were: what was not
+    begun stays as the catalogue knows it.
+    """
+
+    def __init__(
+        self,
+        order: Order,
+        ports: Ports,
+        tools: Tools,
+        run: RunRecord,
+        deadline: Deadline,
+        *,
+        choose: Choice,
+        begin_by: Deadline | None = None,
+    ) -> None:
+        self._order = order
+        self._ports = ports
+        self._tools = tools
+        self._run = run
+        self._deadline = deadline
+        self._begin_by = begin_by or deadline
+        self._began_at = run.started_at
+        self._choose = choose
+        self._workers: Workers[ListedCapture, ImageOutcome | None] = Workers(
+            self._obtain, order.concurrent
+        )
+        self._owed: list[tuple[ListedCapture, ImageOutcome]] = []
+        self._may_ask = order.most_requests
+        self.parts: dict[str, Part] = {}
+        self.outcomes: list[tuple[ListedCapture, ImageOutcome]] = []
+        self.would_fetch: list[ListedCapture] = []
+
+    def collect(self, wanted: Iterable[Wanted]) -> None:
+        """List and fetch what is new, and record what became of it, but for the last batch."""
+        self._began_at = self._tools.now()
+        self._heed_rests()
+        asked = [self._begin(one) for one in wanted]
+        # What is listed must be fetched too: after a long absence there are many days to look at.
+        half = self._begin_by.within(self._begin_by.remaining() * _LISTING_SHARE)
+        for answer in self._ports.source.listings(asked, self._began_at, half):
+            self._queue_new(answer)
+            self._account(self._workers.done())
+        self._account(self._workers.finished(self._deadline, _GRACE_SECONDS))
+        for part in self.parts.values():
+            self._finish(part)
+
+    def stop(self, error: BaseException | None = None) -> None:
+        """Begin nothing more, and count what is done; every stream has a result then."""
+        self._workers.stop()
+        if error is not None:
+            self._count_what_else_is_done()
+            for part in self.parts.values():
+                part.result = part.result or broken_off(part, error)
+
+    def settle(self) -> None:
+        """Record what is done and not recorded yet, and who wants to be left alone.
+
+        Raises:
+            CatalogueError: it cannot be recorded.
+        """
+        self._pay()
+        now = self._tools.now()
+        rests = self._ports.rests.standing()
+        until = {one: now + timedelta(seconds=seconds) for one, seconds in rests.items()}
+        self._ports.ledger.record_rests(until, now)
+
+    def _heed_rests(self) -> None:
+        """Have the adapters know what hosts asked of earlier runs."""
+        for origin, until in self._ports.ledger.rests(self._began_at).items():
+            self._ports.rests.ask(origin, (until - self._began_at).total_seconds())
+
+    def _begin(self, wanted: Wanted) -> Wanted:
+        stream = wanted.stream
+        newest = self._ports.catalogue.newest(stream.name)
+        self.parts[stream.name] = Part(stream, newest, time.monotonic())
+        return wanted
+
+    def _queue_new(self, answer: Listing | NoListing) -> None:
+        """Have what the archive lacks fetched, once the catalogue remembers that it exists."""
+        part = self.parts[answer.stream]
+        part.answer = answer
+        listed = answer.captures if isinstance(answer, Listing) else ()
+        new, left_alone = self._choose(part.stream, listed)
+        part.counts = Counts(listed=len(listed), new=len(new) + len(left_alone))
+        for one in left_alone:
+            part.left_alone(f"the source asked to be left alone until {one.not_before:%H:%M:%SZ}")
+        part.new = new[: self._order.latest][: self._fair_share()]
+        self._may_ask -= len(part.new)
+        self._tools.progress.listed(answer, len(part.new))
+        if self._order.dry_run:
+            self.would_fetch += part.new
+        else:
+            self._remember(new)
+            if isinstance(answer, Listing):
+                self._remember_days(part.stream, answer)
+            part.waits_for = len(part.new)
+            self._workers.give(part.new)
+        self._finish_if_done(part)
+
+    def _fair_share(self) -> int:
+        """How many images may be asked for now, so that as many are left for each other stream.
+
+        What one stream missed in weeks must not keep back what another has new.
+        """
+        to_come = sum(part.answer is None for part in self.parts.values())
+        return -(-self._may_ask // (to_come + 1))
+
+    def _remember(self, new: Sequence[ListedCapture]) -> None:
+        """Images come newest first, so a killed run leaves a hole that no later page may show."""
+        if new:
+            owed = [(one, None) for one in new]
+            self._ports.catalogue.record(self._run.id, owed, self._tools.now())
+
+    def _remember_days(self, stream: Stream, listing: Listing) -> None:
+        zone = stream.timezone
+        told = Counter(one.capture.captured_at.astimezone(zone).date() for one in listing.captures)
+        days = {day: told[day] for day in listing.days}
+        self._ports.ledger.record_reading(stream.name, days, self._began_at)
+
+    def _obtain(self, listed: ListedCapture) -> ImageOutcome | None:
+        """Fetch, check and store one image; None if it is too late to begin. Runs in a worker."""
+        if self._begin_by.passed():
+            return None
+        stream = self.parts[listed.capture.stream].stream
+        if (whole := self._already_stored(listed, stream)) is not None:
+            return Duplicate(self._stored(listed, whole, listed.capture.key))
+        body = self._ports.fetcher.fetch(listed.url, stream.image_origins, self._deadline)
+        if not isinstance(body, Body):
+            return body
+        image = validate(body.data, stream.min_width, stream.min_height)
+        if isinstance(image, Rejected):
+            return image
+        return Saved(self._stored(listed, image, self._ports.archive.put(listed.capture, image)))
+
+    def _already_stored(self, listed: ListedCapture, stream: Stream) -> ValidImage | None:
+        """The image that a run stored and was killed before it recorded it, if it is whole."""
+        data = self._ports.archive.read(listed.capture)
+        if data is None:
+            return None
+        image = validate(data, stream.min_width, stream.min_height)
+        return None if isinstance(image, Rejected) else image
+
+    def _stored(self, listed: ListedCapture, image: ValidImage, key: str) -> StoredImage:
+        return StoredImage(
+            listed.capture,
+            key,
+            image.sha256,
+            len(image.data),
+            image.width,
+            image.height,
+            listed.url,
+            self._tools.now(),
+        )
+
+    def _account(self, done: Iterable[tuple[ListedCapture, ImageOutcome | None]]) -> None:
+        """Count and record images as they get done."""
+        for listed, outcome in done:
+            if outcome is None:  # its part still waits for it, and says so at the end
+                continue
+            part = self._count(listed, outcome)
+            if len(self._owed) >= self._order.batch_size:
+                self._pay()
+            self._tools.progress.image(listed, outcome)
+            self._finish_if_done(part)
+
+    def _count(self, listed: ListedCapture, outcome: ImageOutcome) -> Part:
+        part = self.parts[listed.capture.stream]
+        part.account(listed, outcome)
+        self.outcomes.append((listed, outcome))
+        self._owed.append((listed, outcome))
+        return part
+
+    def _count_what_else_is_done(self) -> None:
+        """Count what got done beside an error, whatever other workers raise."""
+        while True:
+            with suppress(Exception):  # one error is told already
+                for listed, outcome in self._workers.done():
+                    if outcome is not None:
+                        self._count(listed, outcome)
+                return
+
+    def _pay(self) -> None:
+        """Record what is done and not recorded yet."""
+        if self._owed:
+            self._ports.catalogue.record(self._run.id, self._owed, self._tools.now())
+            self._owed = []
+
+    def _finish_if_done(self, part: Part) -> None:
+        if part.waits_for == 0:
+            self._finish(part)
+
+    def _finish(self, part: Part) -> None:
+        if part.result is None:
+            if part.waits_for:
+                part.left_alone("the run's deadline passed", part.waits_for)
+            part.result = result_of(part)
+            self._tools.progress.stream(part.result)
+
+
+def ended(run: RunRecord, now: datetime) -> RunRecord:
+    """`run`, which came to its end, with what its streams' results make of it."""
+    outcomes = {result.outcome for result in run.streams}
+    if outcomes <= {Outcome.OK}:
+        outcome, code = Outcome.OK, ExitCode.OK
+    elif outcomes == {Outcome.FAILED}:
+        # What earlier runs could not get may come though no page does.
+        got = run.counts.saved + run.counts.duplicate + run.counts.rejected
+        unreachable = not got and all(result.unreachable for result in run.streams)
+        outcome, code = Outcome.FAILED, ExitCode.UNREACHABLE if unreachable else ExitCode.PARTLY
+    else:
+        outcome, code = Outcome.PARTLY, ExitCode.PARTLY
+    return replace(run, ended_at=now, outcome=outcome, exit_code=int(code))
+
+
+def result_of(part: Part) -> StreamResult:
+    counts, seconds = part.counts, time.monotonic() - part.began
+    reasons = [f"{images} x {why}" if images > 1 else why for why, images in part.reasons.items()]
+    if not isinstance(part.answer, Listing):
+        no_listing = part.answer or NoListing(part.stream.name, "no answer", unreachable=True)
+        kept = [f"kept for a look in {no_listing.diagnostics}"] if no_listing.diagnostics else []
+        why = "; ".join([no_listing.reason, *kept, *reasons])
+        return StreamResult(
+            part.stream.name,
+            Outcome.FAILED,
+            counts,
+            part.newest,
+            seconds,
+            why,
+            no_listing.unreachable,
+        )
+    why = "; ".join(filter(None, [part.answer.shortfall, *reasons]))
+    outcome = Outcome.PARTLY if why else Outcome.OK
+    return StreamResult(part.stream.name, outcome, counts, part.newest, seconds, why)
+
+
+def broken_off(part: Part, error: BaseException) -> StreamResult:
+    """The result of a stream whose run did not come to its end."""
+    outcome, seconds = running.outcome(error), time.monotonic() - part.began
+    return StreamResult(
+        part.stream.name, outcome, part.counts, part.newest, seconds, running.told(error)
+    )

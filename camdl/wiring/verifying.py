@@ -1,0 +1,149 @@
+"""What verification and backups work with."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from camdl.wiring import health, lock, utc_now
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from camdl.catalogue.backup import SqlBackup
+    from camdl.config import Loaded
+    from camdl.ops.signals import Signals
+    from camdl.report.verification import VerificationScreen
+    from camdl.verbs.verify import Order as VerifyOrder
+    from camdl.verbs.verify import Ports as VerifyPorts
+
+
+def verification(
+    loaded: Loaded,
+    names: Sequence[str],
+    *,
+    full: bool,
+    repair: bool,
+    rebuild: bool,
+    limit: int | None,
+    minutes: float | None,
+    megabytes_per_second: float | None,
+    dry_run: bool,
+    force: bool,
+    wait_seconds: float,
+) -> VerifyOrder:
+    """What a verification is asked to do.
+
+    Raises:
+        UsageError: there is no stream of one of `names`, or the parts contradict each other.
+    """
+    from camdl.verbs.verify import Order
+
+    rate = None if megabytes_per_second is None else megabytes_per_second * 1e6
+    return Order(
+        streams=[one.name for one in loaded.streams(names)] if names else (),
+        full=full,
+        repair=repair,
+        rebuild=rebuild,
+        limit=limit,
+        minutes=minutes,
+        bytes_per_second=rate,
+        dry_run=dry_run,
+        force=force,
+        wait_seconds=wait_seconds,
+        # No download lasts longer.
+        patience_seconds=max(wait_seconds, loaded.settings.run_deadline_seconds + 60),
+    )
+
+
+class VerifyWorkshop:
+    """Implements `camdl.verbs.verify.Tools` as the settings say, with `screen` to show things."""
+
+    def __init__(self, loaded: Loaded, signals: Signals, screen: VerificationScreen) -> None:
+        self._loaded = loaded
+        self._signals = signals
+        self.lock = lock(loaded, "verify")
+        self.tell = screen.tell
+        self.show = screen.show
+
+    def now(self) -> datetime:
+        """The instant it is, in UTC."""
+        return utc_now()
+
+    def is_ending(self) -> None:
+        """From now on no signal needs to end the run."""
+        self._signals.is_ending()
+
+    def write_health(self) -> None:
+        """Write the verdict on the archive, as it is now.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        from camdl.ops import health_file
+
+        health_file.write(self._loaded.settings.health_file, health(self._loaded).to_dict())
+
+    def make_catalogue(self) -> None:
+        """Make the catalogue if there is none; a server's is made by `camdl db upgrade`.
+
+        Raises:
+            CatalogueError: it cannot be made.
+        """
+        from camdl.catalogue import schema
+        from camdl.catalogue.database import Database, State
+
+        database = Database(self._loaded.settings.database_url, may_create=True)
+        try:
+            if database.is_sqlite and database.state() is State.ABSENT:
+                schema.upgrade(database)
+        finally:
+            database.close()
+
+    @contextmanager
+    def open(self, order: VerifyOrder) -> Iterator[VerifyPorts]:
+        """The adapters, as long as the `with` lasts.
+
+        Raises:
+            ConfigError: the catalogue is not this version's.
+            CatalogueError: the catalogue cannot be used, or it was lost.
+            StorageError: the archive cannot be used.
+        """
+        from camdl.archive.inspection import LocalInspection
+        from camdl.archive.local import LocalArchive
+        from camdl.catalogue import opening
+        from camdl.catalogue.database import Database
+        from camdl.catalogue.rows import SqlCatalogue
+        from camdl.catalogue.tables import metadata
+        from camdl.catalogue.verifying import SqlVerifying
+        from camdl.verbs.verify import Ports
+
+        settings = self._loaded.settings
+        database = Database(settings.database_url)
+        try:
+            if opening.existing(database) is None:
+                archive = LocalArchive(settings.download_dir)
+                if archive.has_images() and not order.rebuild:
+                    raise opening.lost(database)
+                # Nothing is archived yet, or a dry run rebuilds.
+                database.close()
+                database = Database("sqlite://")
+                metadata.create_all(database.engine)
+            files = LocalInspection(settings.download_dir)
+            runs = SqlCatalogue(database)
+            yield Ports(files, SqlVerifying(database), runs, self._loaded.known)
+        finally:
+            database.close()
+
+
+@contextmanager
+def backup(loaded: Loaded) -> Iterator[SqlBackup]:
+    """What copies the catalogue."""
+    from camdl.catalogue.backup import SqlBackup
+
+    copying = SqlBackup(loaded.settings.database_url)
+    try:
+        yield copying
+    finally:
+        copying.close()
