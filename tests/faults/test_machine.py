@@ -1,0 +1,192 @@
+"""The whole program on a machine without locks, network, memory or processes to spare."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from camdl.errors import ExitCode
+from tests.support import invariants
+from tests.support.calls import on
+from tests.support.groups import lacking, limited
+from tests.support.processes import await_that
+from tests.support.root import needs_root
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from tests.support.gate import Gate
+    from tests.support.program import Program
+
+MEGABYTE = 1024 * 1024
+
+
+@pytest.fixture
+def groups(needs: Callable[[str, str], None]) -> None:
+    """Control groups, which limit what a run and its browser use together."""
+    for controller in ("pids", "memory"):
+        needs(f"control groups of {controller}", lacking(controller))
+
+
+def behind(program: Program, prefix: Iterable[str]) -> subprocess.CompletedProcess[str]:
+    """A run that another command starts."""
+    return subprocess.run(
+        [*prefix, sys.executable, "-m", "camdl", "download"],
+        cwd=program.home,
+        env=program.environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def goes_on(program: Program, gate: Gate) -> None:
+    """Make sure that the next run does all that there is to do."""
+    done = program.run("download")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert program.archived() == gate.all_keys()
+    assert program.health()["status"] == "healthy"
+
+
+# Locks
+
+
+@pytest.mark.parametrize("error", ["ENOSYS", "ENOLCK"])
+def test_a_file_system_without_locks(program: Program, gate: Gate, error: str) -> None:
+    """There is no run without a lock: 78, with what to do, and nothing is made but its file."""
+    fault = ("-e", "trace=flock", "-e", f"inject=flock:error={error}")
+    strace = ("strace", "-f", "-qq", "-o", "/dev/null", *fault, *on([program.lock_file]))
+    done = behind(program, strace)
+    assert (done.returncode, done.stdout) == (ExitCode.CONFIG, "")
+    assert f"the file system of {program.lock_file} has no locks" in done.stderr
+    assert "Set lock_file to a path on a local disk." in done.stderr
+    assert (gate.asked, program.images.exists(), program.database.exists()) == ([], False, False)
+    goes_on(program, gate)
+
+
+def test_a_lock_file_that_is_a_link(program: Program, gate: Gate) -> None:
+    """78: who could make the link could have the program write anywhere; its target stays."""
+    target = program.home / "precious"
+    target.write_text("precious")
+    program.lock_file.symlink_to(target)
+    done = program.run("download")
+    assert (done.returncode, done.stdout) == (ExitCode.CONFIG, "")
+    assert f"the lock file {program.lock_file} is a symbolic link" in done.stderr
+    assert target.read_text() == "precious"
+    assert not program.images.exists()
+    program.lock_file.unlink()
+    goes_on(program, gate)
+
+
+def test_a_lock_file_that_is_deleted_while_it_is_held(program: Program, gate: Gate) -> None:
+    """Two runs are at work at once then, and still nothing is recorded twice or torn."""
+    may_go = threading.Event()
+    gate.meanwhile = lambda: len(gate.asked) <= len(gate.all_keys()) and may_go.wait(60)
+    with program.start("download") as first:
+        assert await_that(lambda: bool(gate.asked), 60)
+        program.lock_file.unlink()
+        with program.start("download") as second:
+            assert await_that(lambda: len(gate.asked) > len(gate.all_keys()), 60)
+            may_go.set()
+            said = [run.communicate(timeout=60) for run in (first, second)]
+    assert [run.returncode for run in (first, second)] == [0, 0], said
+    assert program.archived() == gate.all_keys()
+    gate.meanwhile = lambda: None
+    goes_on(program, gate)
+
+
+# Processes and memory
+
+
+def tells(done: subprocess.CompletedProcess[str], *codes: int) -> None:
+    """Make sure that a run ended with one of `codes`, and with nothing but lines of its own."""
+    assert done.returncode in codes, done.stderr
+    assert done.stdout == ""
+    lines = done.stderr.splitlines()
+    assert lines
+    assert all(line.startswith(("camdl: ", "       ")) for line in lines), done.stderr
+
+
+def cleans_up(program: Program, gate: Gate) -> None:
+    """Make sure that the next run needs nothing to be repaired by hand."""
+    if program.health_file.exists():
+        assert program.health()["status"] != "healthy"
+    assert invariants.files(program.images) == []
+    goes_on(program, gate)
+
+
+UNREACHED = (ExitCode.PARTLY, ExitCode.UNREACHABLE, ExitCode.CONFIG)
+
+
+@pytest.mark.usefixtures("groups")
+@pytest.mark.parametrize("processes", [1, 2, 4, 14, 30])
+def test_too_many_processes(program: Program, gate: Gate, processes: int) -> None:
+    """A limit that keeps the driver, the browser or a page from starting is told as such."""
+    program.configure(gate, run_deadline_seconds=20)
+    with limited("pids", processes) as prefix:
+        tells(behind(program, prefix), *UNREACHED)
+    cleans_up(program, gate)
+
+
+@pytest.mark.usefixtures("groups")
+@pytest.mark.parametrize("megabytes", [100, 150])
+def test_out_of_memory(program: Program, gate: Gate, megabytes: int) -> None:
+    """The kernel kills the driver or the browser: the streams failed, nothing else did."""
+    with limited("memory", megabytes * MEGABYTE) as prefix:
+        tells(behind(program, prefix), *UNREACHED)
+    cleans_up(program, gate)
+
+
+@pytest.mark.usefixtures("groups")
+def test_out_of_memory_itself(program: Program, gate: Gate) -> None:
+    """When the kernel kills camdl, nothing of it is left that the next run would stumble over."""
+    with limited("memory", 50 * MEGABYTE) as prefix:
+        assert behind(program, prefix).returncode == -9
+    cleans_up(program, gate)
+
+
+# Network and time
+
+
+@needs_root
+def test_no_network_at_all(program: Program, gate: Gate) -> None:
+    """69, a line for each stream, and a health that says so; the next run has everything."""
+    done = behind(program, ("unshare", "-n"))
+    tells(done, ExitCode.UNREACHABLE)
+    assert [line.split(":")[1] for line in done.stderr.splitlines()] == [
+        f" {stream} failed" for stream in gate.streams
+    ]
+    assert gate.asked == []
+    assert program.runs() == [("failed", ExitCode.UNREACHABLE)]
+    assert program.health()["status"] != "healthy"
+    goes_on(program, gate)
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "UTC"])
+def test_a_repeated_hour(program: Program, gate: Gate, zone: str) -> None:
+    """Where clocks go back an hour, captures of both passes have names of their own, in UTC."""
+    # In New York this is 1:40, twice.
+    for hour in (5, 6):
+        gate.begin(datetime(2025, 11, 2, hour, 40, tzinfo=UTC))
+        minutes = range(10, 10 + 60 * (hour - 4), 60)
+        gate.take(*minutes)
+        done = program.run("download", at=gate.now, TZ=zone)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert len(gate.asked) == len(gate.streams)
+    names = [key.rpartition("/")[2] for key in program.archived() if key.startswith("in_gate")]
+    assert names == ["20251102T053000Z_in_gate.jpg", "20251102T063000Z_in_gate.jpg"]
+    assert program.archived() == gate.all_keys()
+    query = "SELECT captured_at FROM captures WHERE stream = 'in_gate' ORDER BY captured_at"
+    first, second = (datetime.fromisoformat(row[0]) for row in rows(program, query))
+    assert second - first == timedelta(hours=1)
+
+
+def rows(program: Program, query: str) -> list[tuple[str, ...]]:
+    """What `query` finds in the catalogue."""
+    return invariants.rows(program.database, query)
