@@ -38,14 +38,19 @@ _WARNINGS = threading.Lock()
 def validate(data: bytes, min_width: int, min_height: int) -> ValidImage | Rejected:
     """`data` as an image, or why it is none. Smaller than the minimum (pixels) is a thumbnail.
 
-    Damage inside the stream that libjpeg itself forgives passes. Never raises, whatever the
-    bytes are. Safe to call from many threads.
+    Damage inside the stream that libjpeg itself forgives passes. Whatever the bytes are, nothing
+    is raised because of them. Safe to call from many threads.
+
+    Raises:
+        OSError: the system refused something, such as one more open file.
     """
     if not data.startswith(_START):
         return Rejected(f"the body is {_kind(data)}, not a JPEG image")
     try:
         return _validate_jpeg(data, min_width, min_height)
-    except Exception as error:  # noqa: BLE001 - Pillow raises anything at all on broken files
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:  # Pillow's own have no number
+            raise
         return Rejected(f"the JPEG is broken: {_told(error)}")
 
 

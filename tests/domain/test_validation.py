@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import struct
@@ -183,3 +184,14 @@ def test_threads_do_not_disturb_each_other() -> None:
         kinds = list(pool.map(lambda data: type(validate(data, *MIN)), bodies))
     assert kinds == [ValidImage, Rejected, Rejected, Rejected] * 25
     assert list(warnings.filters) == before
+
+
+def test_what_the_system_refuses_is_no_fault_of_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A picture is not rejected because there was no file descriptor to load a decoder with."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr("PIL.Image.open", refuse)
+    with pytest.raises(OSError, match="Too many open files"):
+        validate(gate_jpeg(), 640, 360)
