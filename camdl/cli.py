@@ -99,7 +99,7 @@ def _run_to_the_last_byte() -> None:
     """
     try:
         try:
-            app()
+            app(prog_name="camdl")
         except SystemExit:
             sys.stdout.flush()
             raise
