@@ -146,6 +146,12 @@ class Ground:
                 except BlockingIOError:
                     yield "the lock is held"
 
+    def recorded_now(self) -> set[str]:
+        """The keys of the archived captures, while a run goes on."""
+        uri = f"{self.program.database.absolute().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(uri, uri=True, timeout=30)) as database:
+            return {key for (key,) in database.execute("SELECT key FROM captures")}
+
     def _rows(self) -> list[tuple[str, str, int]]:
         """The catalogue's rows, as the next to open it will see them."""
         with tempfile.TemporaryDirectory(dir=self._scratch) as directory:
