@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, bindparam, delete, exists, func, insert, select, text
 
+from camdl.catalogue.batches import BATCH, batches
 from camdl.catalogue.tables import captures, doomed, gaps, horizons, pending, pins, runs
 from camdl.catalogue.upsert import upsert
 from camdl.domain.captures import Capture
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from camdl.catalogue.database import Database
     from camdl.domain.retention import Limits
 
-# Few enough for the memory of any machine, and for the bound parameters of any database.
-_BATCH = 500
 
 # Rows by stream and time, as an index finds them. Lists of values are bound as a whole: each bound
 # one by one they would cost more than the database does.
@@ -204,7 +203,7 @@ class SqlKeeping:
     def _delete(self, table: Table, condition: ColumnElement[bool]) -> int:
         """Delete rows of `table`, a batch a transaction, and say how many."""
         key = list(table.primary_key.columns)
-        some = select(*key).where(condition).limit(_BATCH)
+        some = select(*key).where(condition).limit(BATCH)
         here = and_(*(column == bindparam(f"of_{column.name}") for column in key))
         deleted = 0
         while True:
@@ -216,7 +215,7 @@ class SqlKeeping:
                 if rows:
                     connection.execute(delete(table).where(here), rows)
             deleted += len(rows)
-            if len(rows) < _BATCH:
+            if len(rows) < BATCH:
                 return deleted
 
     def _holdings(self, stream: str, before: datetime | None) -> Iterator[Holding]:
@@ -229,13 +228,13 @@ class SqlKeeping:
 
     def _in_order(self, query: Select[Any], place: ColumnElement[Any]) -> Iterator[Row[Any]]:
         """The rows of `query` by the unique `place`, a batch a transaction."""
-        page = query.order_by(place).limit(_BATCH)
+        page = query.order_by(place).limit(BATCH)
         rest = page
         while True:
             with self._database.transaction() as connection:
                 rows = connection.execute(rest).all()
             yield from rows
-            if len(rows) < _BATCH:
+            if len(rows) < BATCH:
                 return
             rest = page.where(place > getattr(rows[-1], str(place.key)))
 
@@ -265,14 +264,14 @@ def _pins(connection: Connection, streams: Sequence[str] | set[str]) -> tuple[Pi
 
 def _doomed_keys(connection: Connection, keys: Sequence[str]) -> set[str]:
     found: set[str] = set()
-    for some in _batches(keys):
+    for some in batches(keys):
         query = select(doomed.c.key).where(_THESE_DOOMED)
         found.update(connection.scalars(query, {"keys": some}))
     return found
 
 
 def _forget(connection: Connection, holdings: Sequence[Holding]) -> None:
-    for some in _batches([one.key for one in holdings]):
+    for some in batches([one.key for one in holdings]):
         connection.execute(delete(doomed).where(_THESE_DOOMED), {"keys": some})
 
 
@@ -316,10 +315,5 @@ def _each_stream(wanted: Iterable[Capture]) -> Iterator[dict[str, object]]:
     for one in wanted:
         instants.setdefault(one.stream, []).append(one.captured_at)
     for stream, some in instants.items():
-        for batch in _batches(some):
+        for batch in batches(some):
             yield {"of_stream": stream, "instants": batch}
-
-
-def _batches(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    for start in range(0, len(values), _BATCH):
-        yield values[start : start + _BATCH]

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, delete, exists, func, insert, select, tuple_, update
+from sqlalchemy import and_, bindparam, delete, exists, func, insert, select, update
 
 from camdl.catalogue.tables import captures, pending, runs, stream_results
 from camdl.catalogue.upsert import upsert
@@ -118,18 +118,18 @@ class SqlCatalogue:
         now: datetime,
     ) -> None:
         """Record, in one transaction, what became of images."""
-        stored: list[dict[str, object]] = []
+        stored: list[StoredImage] = []
         missing: list[dict[str, object]] = []
         listed: list[dict[str, object]] = []
         for one, outcome in outcomes:
             if isinstance(outcome, Saved | Duplicate):
-                stored.append(_capture_values(outcome.image, run_id))
+                stored.append(outcome.image)
             elif outcome is None:
                 listed.append(_pending_values(one, "", None, now))
             else:
                 missing.append(_missing_values(one, outcome, now))
         with self._database.transaction() as connection:
-            _add_captures(connection, stored)
+            add_captures(connection, stored, run_id)
             _add_pending(connection, listed, ["url"])
             _add_pending(connection, missing, ["url", "rejected", "reason", "not_before"])
 
@@ -196,14 +196,19 @@ def _same_capture(one: Table, other: Table) -> Any:
     return and_(one.c.stream == other.c.stream, one.c.captured_at == other.c.captured_at)
 
 
-def _add_captures(connection: Connection, rows: Sequence[Mapping[str, object]]) -> None:
-    if not rows:
+def add_captures(connection: Connection, images: Sequence[StoredImage], run_id: str) -> None:
+    """These are archived, and pending no more; those that were already stay as they are."""
+    if not images:
         return
-    add = upsert(connection, captures)
-    connection.execute(add, rows)
-    done = [(row["stream"], row["captured_at"]) for row in rows]
-    here = tuple_(pending.c.stream, pending.c.captured_at)
-    connection.execute(delete(pending).where(here.in_(done)))
+    connection.execute(
+        upsert(connection, captures), [_capture_values(one, run_id) for one in images]
+    )
+    # Plain conditions, which SQLite finds by the key; pairs of values in a list it does not.
+    gone = delete(pending).where(
+        pending.c.stream == bindparam("of_stream"), pending.c.captured_at == bindparam("at")
+    )
+    places = [{"of_stream": one.capture.stream, "at": one.capture.captured_at} for one in images]
+    connection.execute(gone, places)
 
 
 def _add_pending(

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, bindparam, delete, func, literal, or_, select, update
 
+from camdl.catalogue.batches import BATCH, batches
+from camdl.catalogue.rows import add_captures
 from camdl.catalogue.tables import Instant, captures, doomed, pending, runs
 from camdl.catalogue.upsert import upsert
 from camdl.domain.captures import Capture, utc
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
     from camdl.catalogue.database import Database
     from camdl.domain.outcomes import StoredImage
 
-# Few enough for the memory of any machine, and for the bound parameters of any database.
-_BATCH = 500
 # To find those that come first every row is looked at, so what it finds is used for a while.
 _LONGEST_BATCH = 5000
 _NEVER = literal(datetime(1970, 1, 1, tzinfo=UTC), Instant())
@@ -69,13 +69,13 @@ class SqlVerifying:
     def of(self, stream: str) -> Iterator[Recorded]:
         """What is recorded of the captures of `stream`, by time."""
         query: Select[Any] = select(*_RECORDED).where(captures.c.stream == stream)
-        query = query.order_by(captures.c.captured_at).limit(_BATCH)
+        query = query.order_by(captures.c.captured_at).limit(BATCH)
         page = query
         while True:
             with self._database.transaction() as connection:
                 rows = connection.execute(page).all()
             yield from (_recorded(row) for row in rows)
-            if len(rows) < _BATCH:
+            if len(rows) < BATCH:
                 return
             page = query.where(captures.c.captured_at > rows[-1].captured_at)
 
@@ -109,7 +109,7 @@ class SqlVerifying:
             for row in _rows_of(connection, pending, wanted):
                 urls[Capture(row.captured_at, row.stream)] = row.url
             keys = [one.key for one in wanted]
-            for some in _batches(keys):
+            for some in batches(keys):
                 for row in connection.execute(select(doomed).where(doomed.c.key.in_(some))):
                     going.add(Capture(row.captured_at, row.stream))
         return {one: Standing(recorded.get(one), urls.get(one), one in going) for one in wanted}
@@ -143,16 +143,8 @@ class SqlVerifying:
 
     def register(self, images: Sequence[StoredImage], run_id: str) -> None:
         """In one transaction: these are archived, and pending no more."""
-        rows = [_capture_values(one, run_id) for one in images]
-        if not rows:
-            return
-        gone = delete(pending).where(
-            pending.c.stream == bindparam("of_stream"), pending.c.captured_at == bindparam("at")
-        )
         with self._database.transaction() as connection:
-            connection.execute(upsert(connection, captures), rows)
-            places = [{"of_stream": row["stream"], "at": row["captured_at"]} for row in rows]
-            connection.execute(gone, places)
+            add_captures(connection, images, run_id)
 
     def is_of_verification_alone(self, verb: str) -> bool:
         """Whether every capture in the catalogue was put there by runs of `verb`."""
@@ -180,7 +172,7 @@ def _rows_of(connection: Connection, table: Table, wanted: Sequence[Capture]) ->
     for one in wanted:
         by_stream.setdefault(one.stream, []).append(one.captured_at)
     for stream, instants in by_stream.items():
-        for some in _batches(instants):
+        for some in batches(instants):
             query = select(table).where(table.c.stream == stream, table.c.captured_at.in_(some))
             yield from connection.execute(query)
 
@@ -214,24 +206,3 @@ def _pending_values(row: Recorded, reason: str, now: datetime) -> Mapping[str, o
         "listed_at": now,
         "not_before": None,
     }
-
-
-def _capture_values(image: StoredImage, run_id: str) -> dict[str, object]:
-    return {
-        "stream": image.capture.stream,
-        "captured_at": image.capture.captured_at,
-        "key": image.key,
-        "sha256": image.sha256,
-        "bytes": image.size,
-        "width": image.width,
-        "height": image.height,
-        "source_url": image.source_url,
-        "fetched_at": utc(image.fetched_at),
-        "run_id": run_id,
-        "verified_at": None,
-    }
-
-
-def _batches(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    for start in range(0, len(values), _BATCH):
-        yield values[start : start + _BATCH]

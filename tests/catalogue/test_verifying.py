@@ -29,7 +29,8 @@ def test_rows_come_by_time_however_many_batches_they_fill(
     yard: Yard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A last batch that is just full is no end too early, and other streams do not mix in."""
-    monkeypatch.setattr(verifying, "_BATCH", 4)
+    monkeypatch.setattr(verifying, "BATCH", 4)
+    monkeypatch.setattr("camdl.catalogue.batches.BATCH", 4)
     for number in (3, 4, 5, 8):
         yard.fill(number)
         yard.fill(2, "out_gate")
@@ -42,7 +43,8 @@ def test_rows_that_go_while_they_are_read_do_not_disturb(
     yard: Yard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A repair deletes rows behind and before the place that is read."""
-    monkeypatch.setattr(verifying, "_BATCH", 2)
+    monkeypatch.setattr(verifying, "BATCH", 2)
+    monkeypatch.setattr("camdl.catalogue.batches.BATCH", 2)
     yard.fill(7)
     seen = []
     with yard.rows() as rows:
