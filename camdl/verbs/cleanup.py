@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import islice
@@ -39,7 +39,8 @@ from camdl.errors import (
     ExitCode,
     StorageError,
 )
-from camdl.verbs.running import failed, outcome, refusals_told, run_id, told
+from camdl.verbs import running
+from camdl.verbs.running import concluded, failed, outcome, refusals_told, run_id, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -110,7 +111,7 @@ class Ports:
     diagnoses: Diagnoses
 
 
-class Tools(Protocol):
+class Tools(running.Tools, Protocol):
     """What a run needs before it has the lock, and after it is done."""
 
     @property
@@ -121,10 +122,6 @@ class Tools(Protocol):
     @property
     def reserve(self) -> Reserve:
         """What makes a clean-up possible on a full disk."""
-        ...
-
-    def now(self) -> datetime:
-        """The instant it is, in UTC."""
         ...
 
     def room(self) -> Room | None:
@@ -141,14 +138,6 @@ class Tools(Protocol):
 
     def would_go(self, holding: Holding) -> None:
         """A dry run tells each capture that a real one would delete."""
-        ...
-
-    def is_ending(self) -> None:
-        """From now on no signal needs to end the run."""
-        ...
-
-    def write_health(self) -> None:
-        """Write the verdict on the archive, as it is now."""
         ...
 
 
@@ -178,18 +167,13 @@ def cleanup(order: Order, tools: Tools) -> Finished:
         started_at = tools.now()
         run = RunRecord(run_id(started_at), "cleanup", started_at)
         try:
-            finished = _go(order, tools, run)
-        except BaseException:
-            with suppress(CamdlError):  # a bug is told already
-                _conclude(order, tools)
-            raise
-        try:
-            _conclude(order, tools)
-        except CamdlError as error:
-            if finished.error is None:
-                ended = failed(finished.run, error, tools.now())
-                return replace(finished, run=ended, error=error)
-        return finished
+            return concluded(
+                run, lambda: _go(order, tools, run), tools, writes_health=not order.dry_run
+            )
+        finally:
+            # In that order: where nothing could be deleted, the verdict needs the room first.
+            if not order.dry_run:
+                tools.reserve.put_aside()
 
 
 def _go(order: Order, tools: Tools, run: RunRecord) -> Finished:
@@ -202,19 +186,6 @@ def _go(order: Order, tools: Tools, run: RunRecord) -> Finished:
                 return _Run(order, ports, tools, run, room).go()
     except END_OF_RUN as error:
         return Finished(failed(run, error, tools.now()), error=error)
-
-
-def _conclude(order: Order, tools: Tools) -> None:
-    """Write the verdict, on every way out of a run that held the lock, and make room for the next.
-
-    In that order: where nothing could be deleted, the verdict needs the room first.
-    """
-    tools.is_ending()
-    if not order.dry_run:
-        try:
-            tools.write_health()
-        finally:
-            tools.reserve.put_aside()
 
 
 class _Run:

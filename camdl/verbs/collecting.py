@@ -81,7 +81,7 @@ class Ports:
     rests: Rests = field(default_factory=Rests)
 
 
-class Tools(Protocol):
+class Tools(running.Tools, Protocol):
     """What a collection needs of the world besides its ports."""
 
     @property
@@ -94,20 +94,8 @@ class Tools(Protocol):
         """What a person sees meanwhile."""
         ...
 
-    def now(self) -> datetime:
-        """The instant it is, in UTC."""
-        ...
-
-    def is_ending(self) -> None:
-        """From now on no signal needs to end the run."""
-        ...
-
     def record(self, run: RunRecord) -> None:
         """Record, if that is possible, a run that ended before its adapters were open."""
-        ...
-
-    def write_health(self, run: RunRecord) -> None:
-        """Write the verdict on the archive as it is now, after `run`."""
         ...
 
 

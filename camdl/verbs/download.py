@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
@@ -14,7 +14,7 @@ from camdl.errors import END_OF_RUN, CamdlError, CatalogueError
 from camdl.ports import Wanted
 from camdl.verbs import collecting
 from camdl.verbs.collecting import Collecting, Finished, ended
-from camdl.verbs.running import failed, refusals_told, run_id
+from camdl.verbs.running import concluded, failed, refusals_told, run_id
 from camdl.verbs.stocktaking import Stocktaking
 
 if TYPE_CHECKING:
@@ -59,18 +59,12 @@ def download(order: Order, tools: Tools) -> Finished:
         deadline = Deadline.after(order.deadline_seconds)
         started_at = tools.now()
         run = RunRecord(run_id(started_at), "download", started_at)
-        try:
-            finished = _go(order, tools, run, deadline)
-        except BaseException as bug:
-            with suppress(CamdlError):  # a bug is told already
-                _conclude(order, tools, failed(run, bug, tools.now()))
-            raise
-        try:
-            _conclude(order, tools, finished.run)
-        except CamdlError as error:
-            if finished.error is None:
-                return Finished(failed(finished.run, error, tools.now()), error)
-        return finished
+        return concluded(
+            run,
+            lambda: _go(order, tools, run, deadline),
+            tools,
+            writes_health=not order.dry_run,
+        )
 
 
 def _go(order: Order, tools: Tools, run: RunRecord, deadline: Deadline) -> Finished:
@@ -83,13 +77,6 @@ def _go(order: Order, tools: Tools, run: RunRecord, deadline: Deadline) -> Finis
         if not order.dry_run:
             tools.record(ended_early)
         return Finished(ended_early, error)
-
-
-def _conclude(order: Order, tools: Tools, run: RunRecord) -> None:
-    """Write the verdict, on every way out of a run that held the lock."""
-    tools.is_ending()
-    if not order.dry_run:
-        tools.write_health(run)
 
 
 class _Run:

@@ -3,22 +3,88 @@
 from __future__ import annotations
 
 import secrets
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from camdl.domain.outcomes import Outcome
 from camdl.domain.text import one_line
-from camdl.errors import END_OF_RUN, ExitCode, StorageError
+from camdl.errors import END_OF_RUN, CamdlError, ExitCode, StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from dataclasses import Field
     from datetime import datetime
+    from typing import Any, ClassVar
 
     from camdl.domain.outcomes import RunRecord
+    from camdl.errors import EndOfRun
 
 # A configuration with many faults has a long error.
 _LONGEST = 2000
+
+
+class Tools(Protocol):
+    """What the beginning and the end of every run need."""
+
+    def now(self) -> datetime:
+        """The instant it is, in UTC."""
+        ...
+
+    def is_ending(self) -> None:
+        """From now on no signal needs to end the run."""
+        ...
+
+    def write_health(self, run: RunRecord) -> None:
+        """Write the verdict on the archive as it is now, after `run`."""
+        ...
+
+
+class Finished(Protocol):
+    """How a run ended: a dataclass with its record, and the error that ended it."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+    @property
+    def run(self) -> RunRecord:
+        """The record of the run."""
+        ...
+
+    @property
+    def error(self) -> EndOfRun | None:
+        """What ended it before it was done."""
+        ...
+
+
+F = TypeVar("F", bound=Finished)
+
+
+def concluded(
+    run: RunRecord, work: Callable[[], F], tools: Tools, *, writes_health: bool = True
+) -> F:
+    """What `work` gives, once the verdict on the archive is written: on every way out of it.
+
+    A verdict that cannot be written is the run's error, if it had none.
+    """
+
+    def conclude(run: RunRecord) -> None:
+        tools.is_ending()
+        if writes_health:
+            tools.write_health(run)
+
+    try:
+        finished = work()
+    except BaseException as bug:
+        with suppress(CamdlError):  # a bug is told already
+            conclude(failed(run, bug, tools.now()))
+        raise
+    try:
+        conclude(finished.run)
+    except CamdlError as error:
+        if finished.error is None:
+            ended = failed(finished.run, error, tools.now())
+            return replace(finished, run=ended, error=error)
+    return finished
 
 
 def run_id(started_at: datetime) -> str:

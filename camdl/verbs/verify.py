@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain, islice, takewhile
 from typing import TYPE_CHECKING, Protocol
@@ -30,8 +29,9 @@ from camdl.errors import (
     StorageError,
     UsageError,
 )
+from camdl.verbs import running
 from camdl.verbs.repairing import Repairs
-from camdl.verbs.running import failed, refusals_told, run_id
+from camdl.verbs.running import concluded, failed, refusals_told, run_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -244,16 +244,12 @@ class Ports:
     refetch: Refetch | None = None
 
 
-class Tools(Protocol):
+class Tools(running.Tools, Protocol):
     """What a verification needs besides."""
 
     @property
     def lock(self) -> Lock:
         """Held only while something is changed: runs go on beside a verification."""
-        ...
-
-    def now(self) -> datetime:
-        """The instant it is, in UTC."""
         ...
 
     def make_catalogue(self) -> None:
@@ -270,14 +266,6 @@ class Tools(Protocol):
 
     def show(self, so_far: SoFar) -> None:
         """Show how far it has come."""
-        ...
-
-    def is_ending(self) -> None:
-        """From now on no signal needs to end the run."""
-        ...
-
-    def write_health(self) -> None:
-        """Write the verdict on the archive, as it is now."""
         ...
 
 
@@ -304,18 +292,8 @@ def verify(order: Order, tools: Tools) -> Verified:
                 tools.make_catalogue()
     started_at = tools.now()
     run = RunRecord(run_id(started_at), VERB, started_at)
-    try:
-        verified = _go(order, tools, run)
-    except BaseException:
-        with suppress(CamdlError):  # a bug is told already
-            _conclude(order, tools)
-        raise
-    try:
-        _conclude(order, tools)
-    except CamdlError as error:
-        if verified.error is None:
-            return replace(verified, run=failed(verified.run, error, tools.now()), error=error)
-    return verified
+    # Without a repair nothing of the archive changes; but that it was verified is worth telling.
+    return concluded(run, lambda: _go(order, tools, run), tools, writes_health=not order.dry_run)
 
 
 def _go(order: Order, tools: Tools, run: RunRecord) -> Verified:
@@ -325,13 +303,6 @@ def _go(order: Order, tools: Tools, run: RunRecord) -> Verified:
             return _Verification(order, ports, tools, run, tally).go()
     except END_OF_RUN as error:
         return Verified(failed(run, error, tools.now()), tally, error)
-
-
-def _conclude(order: Order, tools: Tools) -> None:
-    """Write the verdict, if anything can have changed it."""
-    tools.is_ending()
-    if order.changes:
-        tools.write_health()
 
 
 class _Verification:

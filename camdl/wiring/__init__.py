@@ -121,16 +121,14 @@ def backfill_order(
     )
 
 
-class Workshop:
-    """Implements `camdl.verbs.download.Tools` as the settings say."""
+class Bench:
+    """Implements `camdl.verbs.running.Tools`, and has the lock of `verb`."""
 
-    def __init__(self, loaded: Loaded, signals: Signals, progress: Progress) -> None:
+    def __init__(self, loaded: Loaded, signals: Signals, verb: str) -> None:
         self._loaded = loaded
         self._settings = loaded.settings
         self._signals = signals
-        self.lock = lock(loaded, "download")
-        self.progress = progress
-        self._has_warned = False
+        self.lock = lock(loaded, verb)
 
     def now(self) -> datetime:
         """The instant it is, in UTC."""
@@ -139,16 +137,6 @@ class Workshop:
     def is_ending(self) -> None:
         """From now on no signal needs to end the run."""
         self._signals.is_ending()
-
-    def record(self, run: RunRecord) -> None:
-        """Record, if that is possible, a run that ended before its adapters were open."""
-        from camdl.catalogue import opening
-        from camdl.catalogue.database import Database
-
-        with suppress(CamdlError), closing(Database(self._settings.database_url)) as database:
-            if catalogue := opening.existing(database):
-                catalogue.begin_run(run.id, run.verb, run.started_at)
-                catalogue.finish_run(run)
 
     def write_health(self, run: RunRecord) -> None:
         """Write the verdict on the archive as it is now, after `run`.
@@ -159,6 +147,27 @@ class Workshop:
         from camdl.ops import health_file
 
         health_file.write(self._settings.health_file, health(self._loaded, run).to_dict())
+
+
+class Workshop(Bench):
+    """Implements `camdl.verbs.download.Tools` as the settings say."""
+
+    def __init__(
+        self, loaded: Loaded, signals: Signals, progress: Progress, verb: str = "download"
+    ) -> None:
+        super().__init__(loaded, signals, verb)
+        self.progress = progress
+        self._has_warned = False
+
+    def record(self, run: RunRecord) -> None:
+        """Record, if that is possible, a run that ended before its adapters were open."""
+        from camdl.catalogue import opening
+        from camdl.catalogue.database import Database
+
+        with suppress(CamdlError), closing(Database(self._settings.database_url)) as database:
+            if catalogue := opening.existing(database):
+                catalogue.begin_run(run.id, run.verb, run.started_at)
+                catalogue.finish_run(run)
 
     @contextmanager
     def open(self, order: CollectingOrder, deadline: Deadline) -> Iterator[Ports]:
@@ -235,8 +244,7 @@ class BackfillWorkshop(Workshop):
     progress: LongProgress
 
     def __init__(self, loaded: Loaded, signals: Signals, progress: LongProgress) -> None:
-        super().__init__(loaded, signals, progress)
-        self.lock = lock(loaded, "backfill")
+        super().__init__(loaded, signals, progress, "backfill")
 
     @contextmanager
     def catalogue(self) -> Iterator[Catalogue]:

@@ -6,11 +6,10 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from camdl.wiring import health, lock, utc_now
+from camdl.wiring import Bench
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from datetime import datetime
 
     from camdl.catalogue.keeping import SqlKeeping
     from camdl.config import Loaded
@@ -52,7 +51,7 @@ def cleanup_order(
     )
 
 
-class CleanupWorkshop:
+class CleanupWorkshop(Bench):
     """Implements `camdl.verbs.cleanup.Tools` as the settings say.
 
     `would_go` is called with each capture of a dry run.
@@ -64,16 +63,9 @@ class CleanupWorkshop:
         from camdl.catalogue.database import Database
         from camdl.ops.reserve import Reserve
 
-        self._loaded = loaded
-        self._settings = loaded.settings
-        self._signals = signals
+        super().__init__(loaded, signals, "cleanup")
         self._would_go = would_go
-        self.lock = lock(loaded, "cleanup")
         self.reserve = Reserve(Database(loaded.settings.database_url).file)
-
-    def now(self) -> datetime:
-        """The instant it is, in UTC."""
-        return utc_now()
 
     def room(self) -> Room | None:
         """The room for the archive, the reserve being put aside.
@@ -132,20 +124,6 @@ class CleanupWorkshop:
     def would_go(self, holding: Holding) -> None:
         """A dry run tells each capture that a real one would delete."""
         self._would_go(holding)
-
-    def is_ending(self) -> None:
-        """From now on no signal needs to end the run."""
-        self._signals.is_ending()
-
-    def write_health(self) -> None:
-        """Write the verdict on the archive, as it is now.
-
-        Raises:
-            StorageError: it cannot be written.
-        """
-        from camdl.ops import health_file
-
-        health_file.write(self._settings.health_file, health(self._loaded).to_dict())
 
 
 @contextmanager

@@ -5,11 +5,10 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from camdl.wiring import health, lock, utc_now
+from camdl.wiring import Bench
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from datetime import datetime
 
     from camdl.catalogue.backup import SqlBackup
     from camdl.config import Loaded
@@ -57,33 +56,13 @@ def verification(
     )
 
 
-class VerifyWorkshop:
+class VerifyWorkshop(Bench):
     """Implements `camdl.verbs.verify.Tools` as the settings say, with `screen` to show things."""
 
     def __init__(self, loaded: Loaded, signals: Signals, screen: VerificationScreen) -> None:
-        self._loaded = loaded
-        self._signals = signals
-        self.lock = lock(loaded, "verify")
+        super().__init__(loaded, signals, "verify")
         self.tell = screen.tell
         self.show = screen.show
-
-    def now(self) -> datetime:
-        """The instant it is, in UTC."""
-        return utc_now()
-
-    def is_ending(self) -> None:
-        """From now on no signal needs to end the run."""
-        self._signals.is_ending()
-
-    def write_health(self) -> None:
-        """Write the verdict on the archive, as it is now.
-
-        Raises:
-            StorageError: it cannot be written.
-        """
-        from camdl.ops import health_file
-
-        health_file.write(self._loaded.settings.health_file, health(self._loaded).to_dict())
 
     def make_catalogue(self) -> None:
         """Make the catalogue if there is none; a server's is made by `camdl db upgrade`.

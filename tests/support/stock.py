@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from camdl.catalogue.rows import SqlCatalogue
+    from camdl.domain.outcomes import RunRecord
     from camdl.domain.retention import Holding, Room
     from camdl.verbs.cleanup import Finished, Order, Ports
 
@@ -153,7 +154,7 @@ class Stock:
         """Remember that no more signals are wanted."""
         self.ended = True
 
-    def write_health(self) -> None:
+    def write_health(self, run: RunRecord) -> None:
         """Count the verdicts."""
         assert self.ended
         self.verdicts += 1

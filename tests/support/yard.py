@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Table
 
+    from camdl.domain.outcomes import RunRecord
     from camdl.domain.verification import Finding, SoFar
     from camdl.verbs.verify import Files, Refetch, Rows, Verified
 
@@ -110,7 +111,7 @@ class Seen:
     def is_ending(self) -> None:
         """Nothing sends signals here."""
 
-    def write_health(self) -> None:
+    def write_health(self, run: RunRecord) -> None:
         """Count it."""
         self.healths += 1
 

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from camdl.domain.captures import Capture, ListedCapture
-    from camdl.domain.outcomes import ImageOutcome
+    from camdl.domain.outcomes import ImageOutcome, RunRecord
 
 HOME = capture(3)
 DAY = "in_gate/2025-09-09"
@@ -262,10 +262,10 @@ def test_the_run_is_recorded_with_how_it_ended(yard: Yard) -> None:
     assert sql(yard.catalogue, "SELECT * FROM stream_results") == []
 
 
-def test_health_is_written_when_anything_may_have_changed(yard: Yard) -> None:
-    """A check alone changes no verdict."""
+def test_health_is_written_after_every_run(yard: Yard) -> None:
+    """That it was verified is part of the verdict; a dry run is none."""
     for order, healths in (
-        (Order(), 0),
+        (Order(), 1),
         (Order(repair=True, dry_run=True), 0),
         (Order(repair=True), 1),
     ):
@@ -289,7 +289,7 @@ def test_health_that_cannot_be_written_is_an_error_of_a_repair(yard: Yard) -> No
     """A verdict that is not there must not pass for done."""
 
     class Unhealthy(Seen):
-        def write_health(self) -> None:
+        def write_health(self, run: RunRecord) -> None:
             raise StorageError("no space")
 
     verified = verify(Order(repair=True), Unhealthy(yard))

@@ -1,0 +1,136 @@
+"""The command line: parse, wire, call one verb, exit with its code. No decisions of its own.
+
+Data goes to stdout and messages to stderr. Heavy modules are imported inside the commands, so that
+`camdl --help` and `camdl health` start fast.
+"""
+
+from __future__ import annotations
+
+import gc
+import io
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from camdl import __version__
+from camdl.cli import backfill, cleanup, config, db, demo, download, gaps, health, pins, verify
+from camdl.cli.ending import SIGNALS, confess, explain
+from camdl.errors import END_OF_RUN, ExitCode, StorageError
+
+app = typer.Typer(
+    name="camdl",
+    help="Collect a complete, trustworthy archive of terminal gate cameras.\n\n"
+    "Each call does one piece of work and exits; cron or a systemd timer gives the cadence.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help fits every width, and pastes into a mail
+    add_completion=False,
+)
+# In the order of the help.
+app.command()(download.download)
+app.command(short_help="Check that the catalogue and the files agree, and repair it.")(
+    verify.verify
+)
+for command in (
+    cleanup.cleanup,
+    pins.pin,
+    pins.unpin,
+    backfill.backfill,
+    gaps.gaps,
+    health.health,
+    demo.demo,
+):
+    app.command()(command)
+app.add_typer(config.app, name="config")
+app.add_typer(db.app, name="db")
+
+
+def main() -> NoReturn:
+    """Run the command line; the one place that turns errors into exit codes."""
+    _start_fast()
+    _prepare_output()
+    SIGNALS.install()
+    try:
+        _run_to_the_last_byte()
+    except END_OF_RUN as error:
+        explain(error)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:  # whoever read our output has left
+        _let_go_of_output()
+        sys.exit(ExitCode.PARTLY)
+    except Exception as bug:  # noqa: BLE001  # the boundary: a bug is told in one line
+        sys.exit(confess(bug))
+    sys.exit(ExitCode.OK)
+
+
+def _run_to_the_last_byte() -> None:
+    """Run the command and write all of its output.
+
+    Raises:
+        StorageError: the system refused something, such as a place for the output.
+    """
+    try:
+        try:
+            app(prog_name="camdl")
+        except SystemExit:
+            sys.stdout.flush()
+            raise
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        if error.errno is None:  # raised by a library, not by the system
+            raise
+        _let_go_of_output()
+        raise StorageError(f"the system refused something: {error}") from error
+
+
+def _start_fast() -> None:
+    """Half of what a command such as `camdl health` takes is spent on imports."""
+    # Those make hundreds of thousands of objects that stay, and are not worth looking through.
+    gc.set_threshold(50_000)
+    # typer has pydantic look for plugins among all that is installed.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+
+
+def _prepare_output() -> None:
+    """Have streams to write to, whoever started this, and letters that any of them can take."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # Else the next file that is opened, such as the lock, would get this number, and
+            # what a child process prints.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # for good
+            setattr(sys, name, nowhere)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _let_go_of_output() -> None:
+    """What is still to be written and cannot be must not be tried again at exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"camdl {__version__}")  # noqa: T201  # the command's output
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Options of every command."""

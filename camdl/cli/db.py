@@ -1,0 +1,53 @@
+"""`camdl db`."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003  # typer looks at it
+from typing import Annotated
+
+import typer
+
+from camdl.cli.ending import say
+from camdl.cli.options import ConfigFile, load
+
+app = typer.Typer(
+    help="The catalogue's database schema.", no_args_is_help=True, rich_markup_mode=None
+)
+
+
+@app.command("upgrade")
+def db_upgrade(config: ConfigFile = None) -> None:
+    """Bring the catalogue's schema to this version's."""
+    from camdl import wiring
+    from camdl.verbs.db import upgrade
+
+    loaded = load(config)
+    with wiring.schema(loaded) as schema:
+        say(upgrade(schema, wiring.lock(loaded, "db upgrade")))
+
+
+@app.command("current")
+def db_current(config: ConfigFile = None) -> None:
+    """Say which schema the catalogue has, and which this version needs."""
+    from camdl import wiring
+    from camdl.verbs.db import current
+
+    with wiring.schema(load(config)) as schema:
+        say(current(schema))
+
+
+@app.command("backup")
+def db_backup(
+    file: Annotated[Path, typer.Argument(help="The file to write.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    config: ConfigFile = None,
+) -> None:
+    """Copy the catalogue to FILE, consistent and checked, while runs go on.
+
+    To restore it, stop the timer, copy FILE to the place of the catalogue, and run: camdl verify
+    """
+    from camdl.verbs.backup import backup
+    from camdl.wiring import verifying
+
+    with verifying.backup(load(config)) as copying:
+        say(backup(copying, file, force=force))
