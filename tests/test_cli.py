@@ -16,6 +16,7 @@ import pytest
 import camdl
 from camdl import cli, wiring
 from camdl.catalogue.tables import SCHEMA
+from camdl.cli.commands import Commands
 from camdl.config.keys import Settings
 from camdl.errors import (
     CamdlError,
@@ -182,6 +183,37 @@ def test_help_starts_fast(tmp_path: Path) -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert done.stderr == "[]\n"
+
+
+def test_what_was_not_given_needs_no_conversion(tmp_path: Path) -> None:
+    """And a command needs no other one: both took a third of what `camdl health` takes."""
+    program = (
+        "import sys\nfrom camdl.cli import app\n"
+        "try:\n    app(['health'])\n"
+        "except SystemExit:\n    pass\n"
+        "print(sorted({'pydantic', 'camdl.cli.gaps'} & set(sys.modules)), file=sys.stderr)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(CODE)},
+    )
+    assert done.stderr == "[]\n"
+
+
+def test_commands_are_those_of_a_mapping() -> None:
+    """What typer expects of the commands of a program."""
+    commands = Commands().commands
+    assert len(commands) == len(list(commands))
+    kept = commands["gaps"]
+    assert commands["gaps"] is kept
+    commands["also"] = kept
+    del commands["gaps"]
+    assert "gaps" not in commands
+    assert commands["also"] is kept
 
 
 # Errors.

@@ -16,12 +16,13 @@ from typing import Annotated, NoReturn
 import typer
 
 from camdl import __version__
-from camdl.cli import backfill, cleanup, config, db, demo, download, gaps, health, pins, verify
+from camdl.cli.commands import Commands
 from camdl.cli.ending import SIGNALS, confess, explain
 from camdl.errors import END_OF_RUN, ExitCode, StorageError
 
 app = typer.Typer(
     name="camdl",
+    cls=Commands,
     help="Collect a complete, trustworthy archive of terminal gate cameras.\n\n"
     "Each call does one piece of work and exits; cron or a systemd timer gives the cadence.",
     no_args_is_help=True,
@@ -29,23 +30,6 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help fits every width, and pastes into a mail
     add_completion=False,
 )
-# In the order of the help.
-app.command()(download.download)
-app.command(short_help="Check that the catalogue and the files agree, and repair it.")(
-    verify.verify
-)
-for command in (
-    cleanup.cleanup,
-    pins.pin,
-    pins.unpin,
-    backfill.backfill,
-    gaps.gaps,
-    health.health,
-    demo.demo,
-):
-    app.command()(command)
-app.add_typer(config.app, name="config")
-app.add_typer(db.app, name="db")
 
 
 def main() -> NoReturn:

@@ -11,7 +11,10 @@ from camdl.cli.ending import say
 from camdl.cli.options import ConfigFile, load
 
 app = typer.Typer(
-    help="Show, check or begin the configuration.", no_args_is_help=True, rich_markup_mode=None
+    help="Show, check or begin the configuration.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    add_completion=False,
 )
 
 

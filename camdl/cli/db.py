@@ -11,7 +11,10 @@ from camdl.cli.ending import say
 from camdl.cli.options import ConfigFile, load
 
 app = typer.Typer(
-    help="The catalogue's database schema.", no_args_is_help=True, rich_markup_mode=None
+    help="The catalogue's database schema.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    add_completion=False,
 )
 
 

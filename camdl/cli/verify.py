@@ -55,10 +55,11 @@ def verify(  # noqa: PLR0917  # typer passes them by name
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Check every row of the catalogue against its file, and every file against its row.
+    """Check that the catalogue and the files agree, and repair it.
 
-    Prints one line for each thing that is wrong: what it is, the file, and why. Runs may go on
-    meanwhile; only a repair takes the lock, for moments.
+    Compares every row with its file and every file with its row, and prints one line for each
+    thing that is wrong: what it is, the file, and why. Runs may go on meanwhile; only a repair
+    takes the lock, for moments.
 
     Exits 0 when nothing is wrong or all of it was repaired, 1 when something is, 74 when the
     archive or the catalogue cannot be read, 75 when a repair is locked out by another run, 78 for
