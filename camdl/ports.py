@@ -48,11 +48,20 @@ class Retrying(Protocol):
 class Wanted:
     """A stream to list, and the days before the shown one that are worth a look, newest first.
 
-    They are days of the site's time zone.
+    They are days of the site's time zone. With `early`, what is seen is told before all is.
     """
 
     stream: Stream
     days: tuple[date, ...] = ()
+    early: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """Some captures, newest first, that the listing of a stream will have, which is still made."""
+
+    stream: str
+    captures: tuple[ListedCapture, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +97,11 @@ class Source(Protocol):
 
     def listings(
         self, wanted: Sequence[Wanted], now: datetime, deadline: Deadline
-    ) -> Iterator[Listing | NoListing]:
-        """One answer for each of `wanted`, in the order in which they come in."""
+    ) -> Iterator[Sighting | Listing | NoListing]:
+        """One answer for each of `wanted`, in the order in which they come in.
+
+        Before it any number of sightings of a stream that is wanted early.
+        """
         ...
 
 

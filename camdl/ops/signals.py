@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 import sys
 from typing import TYPE_CHECKING
@@ -17,7 +19,9 @@ _ASKS_TO_END = {
     signal.SIGHUP: ExitCode.SIGTERM,
 }
 _AGAIN_SECONDS = 0.02
-_LONGEST_IMPORT = 250  # times as long
+_LONGEST_WAIT = 250  # times as long
+# The code of importlib, and the directory of a library.
+_NOT_TO_BE_TORN = ("<frozen importlib", f"{os.sep}sqlalchemy{os.sep}")
 
 
 class Signals:
@@ -49,9 +53,7 @@ class Signals:
         if self._is_ending or self._has_raised:
             return
         self._number = signal.Signals(number)
-        if _is_importing(frame) and self._postponed < _LONGEST_IMPORT:
-            # An import that is broken off leaves half a module, or a lock that all imports need,
-            # to whatever has to be done on the way out.
+        if _is_delicate(frame) and self._postponed < _LONGEST_WAIT:
             self._postpone()
         else:
             self._has_raised = True
@@ -73,10 +75,17 @@ class Signals:
         signal.setitimer(signal.ITIMER_REAL, _AGAIN_SECONDS)
 
 
-def _is_importing(frame: FrameType | None) -> bool:
-    """Whether the main thread is in the middle of an import."""
+def _is_delicate(frame: FrameType | None) -> bool:
+    """Whether the main thread does what would be of harm on the way out if it were broken off.
+
+    An import would leave half a module, or a lock that all imports need; a transaction its
+    connection, which keeps others from writing as long as the error that broke it off is held.
+    So would a `with` that has been entered, of which nobody knows yet.
+    """
+    if frame is not None and frame.f_code.co_filename == contextlib.__file__:
+        return True
     while frame is not None:
-        if frame.f_code.co_filename.startswith("<frozen importlib"):
+        if any(part in frame.f_code.co_filename for part in _NOT_TO_BE_TORN):
             return True
         frame = frame.f_back
     return False

@@ -86,7 +86,9 @@ class RichProgress:
         """Count one image more."""
         stream = listed.capture.stream
         self._done[stream] += 1
-        self._show(stream, f"{self._done[stream]}/{self._new[stream]} images")
+        # Some are fetched before it is known how many there are.
+        of = f"/{self._new[stream]}" if self._new[stream] else ""
+        self._show(stream, f"{self._done[stream]}{of} images")
 
     def stream(self, result: StreamResult) -> None:
         """Show how a stream's part of the run ended."""

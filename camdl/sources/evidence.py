@@ -37,6 +37,10 @@ class Evidence:
     def __len__(self) -> int:
         return len(self._thumbnails.keys() | self._images.keys())
 
+    def images(self) -> tuple[ListedCapture, ...]:
+        """Those of which a URL was found, newest first."""
+        return tuple(sorted(self._images.values(), reverse=True))
+
     def captures(self) -> tuple[ListedCapture, ...]:
         """All of them, newest first. An image's URL as it was found beats one that was made."""
         return tuple(sorted((self._thumbnails | self._images).values(), reverse=True))

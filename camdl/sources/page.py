@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from camdl.domain.text import one_line
 from camdl.errors import BrowserMissingError, CamdlError, PassingFaultError
-from camdl.ports import Listing, NoListing
+from camdl.ports import Listing, NoListing, Sighting
 from camdl.rests import Rests
 from camdl.sources.browser import resolver_rules
 from camdl.sources.contained import ContainedLoop
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from playwright.async_api import Playwright
 
     from camdl.deadline import Deadline
+    from camdl.domain.captures import ListedCapture
     from camdl.domain.sites import Stream
     from camdl.ports import Retrying, Wanted
     from camdl.sources.browser import Browser
@@ -76,7 +77,7 @@ class PageSource:
         self._thread: threading.Thread | None = None
         self._task: asyncio.Task[None] | None = None
         self._question: Future[tuple[Sequence[Wanted], datetime, Deadline]] = Future()
-        self._answers: SimpleQueue[Listing | NoListing | Exception] = SimpleQueue()
+        self._answers: SimpleQueue[Sighting | Listing | NoListing | Exception] = SimpleQueue()
 
     def __enter__(self) -> Self:
         return self
@@ -104,7 +105,7 @@ class PageSource:
 
     def listings(
         self, wanted: Sequence[Wanted], now: datetime, deadline: Deadline
-    ) -> Iterator[Listing | NoListing]:
+    ) -> Iterator[Sighting | Listing | NoListing]:
         """One answer a stream, in the order in which they come in.
 
         Raises:
@@ -122,7 +123,8 @@ class PageSource:
                 return
             if isinstance(answer, Exception):
                 raise answer
-            missing.remove(answer.stream)
+            if not isinstance(answer, Sighting):
+                missing.remove(answer.stream)
             yield answer
 
     def close(self) -> None:
@@ -198,7 +200,17 @@ class PageSource:
     ) -> None:
         from camdl.sources.reading import Reading
 
-        reading = Reading(wanted, now, self._timeout, self._jitter, self._rests)
+        def seen(captures: tuple[ListedCapture, ...]) -> None:
+            self._answers.put(Sighting(wanted.stream.name, captures))
+
+        reading = Reading(
+            wanted,
+            now,
+            self._timeout,
+            self._jitter,
+            self._rests,
+            seen=seen if wanted.early else None,
+        )
         try:
             self._answers.put(await self._listing(reading, browser, wanted, now, deadline))
         finally:

@@ -28,7 +28,7 @@ from camdl.sources.picker import DatePicker, PickerError, first_line
 from camdl.sources.traffic import Traffic, may_pass
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
     from datetime import date, datetime
 
     from playwright.async_api import Browser, BrowserContext, Frame, Page, Response
@@ -58,7 +58,8 @@ class PageError(Exception):
 class Reading:
     """One stream's page, in a browser context of its own.
 
-    Each attempt to read it begins anew, but keeps the captures that were found before.
+    Each attempt to read it begins anew, but keeps the captures that were found before. `seen` is
+    called with those whose images' URLs came so far, again and again.
     """
 
     def __init__(
@@ -68,6 +69,8 @@ class Reading:
         timeout_seconds: float,
         jitter_seconds: float = 0.0,
         rests: Rests | None = None,
+        *,
+        seen: Callable[[tuple[ListedCapture, ...]], None] | None = None,
     ) -> None:
         self._wanted = wanted
         self._rests = Rests() if rests is None else rests
@@ -75,11 +78,13 @@ class Reading:
         self._timeout = timeout_seconds
         self._jitter = jitter_seconds
         self._evidence = Evidence(wanted.stream)
+        self._seen = seen
+        self._told = 0
         self._picker: DatePicker | None = None
         self._context: BrowserContext | None = None
         self._lacking = ""
         self._shortfalls: list[str] = []
-        self.traffic = Traffic(self._evidence.tell)
+        self.traffic = Traffic(self._hear)
         self.page: Page | None = None
         self.has_answered = False
         self.days: list[date] = []
@@ -128,7 +133,7 @@ class Reading:
         self._shortfalls = []
         selector = self._wanted.stream.date_picker
         self._picker = DatePicker(selector) if selector else None
-        self.traffic = Traffic(self._evidence.tell)
+        self.traffic = Traffic(self._hear)
         await self.close()
         self._context = await browser.new_context(
             accept_downloads=False,
@@ -145,6 +150,19 @@ class Reading:
         self._context.on("page", _close)
         await self.traffic.follow(self._context, self.page)
         return self.page
+
+    def _hear(self, text: str) -> None:
+        """Read what came over the network, and tell who wants to know it early.
+
+        Not each single capture: whoever hears of it asks the catalogue.
+        """
+        self._evidence.tell(text)
+        if self._seen is None:
+            return
+        images = self._evidence.images()
+        if len(images) >= 2 * self._told and len(images) > self._told:
+            self._told = len(images)
+            self._seen(images)
 
     async def _in_time(self, step: Coroutine[None, None, None]) -> bool:
         """Whether `step` came to its end within the timeout."""

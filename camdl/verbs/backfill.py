@@ -23,7 +23,7 @@ from camdl.domain.history import begin_of, day_of, days_between, days_in_doubt, 
 from camdl.domain.latest import due
 from camdl.domain.outcomes import Counts, RunRecord
 from camdl.errors import END_OF_RUN, CamdlError, LockHeldError, UsageError
-from camdl.ports import Listing, NoListing, Wanted
+from camdl.ports import Listing, NoListing, Sighting, Wanted
 from camdl.verbs import collecting
 from camdl.verbs.collecting import Collecting, Finished, Part, broken_off, ended, result_of
 from camdl.verbs.running import failed, refusals_told, run_id
@@ -218,8 +218,11 @@ class _Asked:
             if one not in to_read:
                 yield Listing(one.stream.name, ())
         if to_read:
-            for answer in self._source.listings(to_read, now, deadline):
-                yield self._narrowed(answer)
+            # Which days are whole is known at the end only, and decides what is fetched.
+            late = [replace(one, early=False) for one in to_read]
+            for answer in self._source.listings(late, now, deadline):
+                if not isinstance(answer, Sighting):
+                    yield self._narrowed(answer)
 
     def _narrowed(self, answer: Listing | NoListing) -> Listing | NoListing:
         if isinstance(answer, NoListing):

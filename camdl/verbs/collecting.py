@@ -25,7 +25,7 @@ from camdl.domain.outcomes import (
 )
 from camdl.domain.validation import validate
 from camdl.errors import ExitCode
-from camdl.ports import Listing, NoListing
+from camdl.ports import Listing, NoListing, Sighting, Wanted
 from camdl.rests import Rests
 from camdl.verbs import running
 from camdl.workers import Workers
@@ -112,7 +112,7 @@ class Finished:
 class Part:
     """One stream's part of a collection, while it goes on.
 
-    `new` is what is to be fetched, and `waits_for` how many of those are not done yet.
+    `new` is what is fetched, and `waits_for` how many of those are not done yet.
     """
 
     stream: Stream
@@ -124,6 +124,11 @@ class Part:
     counts: Counts = field(default_factory=Counts)
     reasons: Counter[str] = field(default_factory=Counter)
     result: StreamResult | None = None
+
+    def not_begun(self, captures: Iterable[ListedCapture]) -> list[ListedCapture]:
+        """Those of `captures` that are not being fetched, or were, in this run."""
+        begun = {one.capture for one in self.new}
+        return [one for one in captures if one.capture not in begun]
 
     def left_alone(self, why: str, images: int = 1) -> None:
         """Count images that this run does not get, and why."""
@@ -187,7 +192,10 @@ class Collecting:
         # What is listed must be fetched too: after a long absence there are many days to look at.
         half = self._begin_by.within(self._begin_by.remaining() * _LISTING_SHARE)
         for answer in self._ports.source.listings(asked, self._began_at, half):
-            self._queue_new(answer)
+            if isinstance(answer, Sighting):
+                self._begin_early(answer)
+            else:
+                self._queue_new(answer)
             self._account(self._workers.done())
         self._account(self._workers.finished(self._deadline, _GRACE_SECONDS))
         for part in self.parts.values():
@@ -222,7 +230,26 @@ class Collecting:
         stream = wanted.stream
         newest = self._ports.catalogue.newest(stream.name)
         self.parts[stream.name] = Part(stream, newest, time.monotonic())
-        return wanted
+        # The newest of a part of the listing may not be the newest of all.
+        early = self._order.latest is None and not self._order.dry_run
+        return replace(wanted, early=early)
+
+    def _begin_early(self, sighting: Sighting) -> None:
+        """Have fetched what the archive lacks of what is seen, while the rest is still looked for.
+
+        Reading a page to its end takes longer than its images do.
+        """
+        part = self.parts[sighting.stream]
+        new, _ = self._choose(part.stream, sighting.captures)
+        fresh = part.not_begun(new)
+        self._remember(fresh)
+        self._fetch(part, fresh[: self._fair_share()])
+
+    def _fetch(self, part: Part, fresh: Sequence[ListedCapture]) -> None:
+        part.new += fresh
+        part.waits_for += len(fresh)
+        self._may_ask -= len(fresh)
+        self._workers.give(fresh)
 
     def _queue_new(self, answer: Listing | NoListing) -> None:
         """Have what the archive lacks fetched, once the catalogue remembers that it exists."""
@@ -230,20 +257,21 @@ class Collecting:
         part.answer = answer
         listed = answer.captures if isinstance(answer, Listing) else ()
         new, left_alone = self._choose(part.stream, listed)
-        part.counts = Counts(listed=len(listed), new=len(new) + len(left_alone))
-        for one in left_alone:
+        fresh = part.not_begun(new)
+        begun = {one.capture for one in part.new}
+        resting = [one for one in left_alone if one.listed.capture not in begun]
+        part.counts += Counts(listed=len(listed), new=len(begun) + len(fresh) + len(resting))
+        for one in resting:
             part.left_alone(f"the source asked to be left alone until {one.not_before:%H:%M:%SZ}")
-        part.new = new[: self._order.latest][: self._fair_share()]
-        self._may_ask -= len(part.new)
-        self._tools.progress.listed(answer, len(part.new))
+        to_fetch = fresh[: self._order.latest][: self._fair_share()]
+        self._tools.progress.listed(answer, part.waits_for + len(to_fetch))
         if self._order.dry_run:
-            self.would_fetch += part.new
+            self.would_fetch += to_fetch
         else:
-            self._remember(new)
+            self._remember(fresh)
             if isinstance(answer, Listing):
                 self._remember_days(part.stream, answer)
-            part.waits_for = len(part.new)
-            self._workers.give(part.new)
+            self._fetch(part, to_fetch)
         self._finish_if_done(part)
 
     def _fair_share(self) -> int:
@@ -335,7 +363,7 @@ class Collecting:
             self._owed = []
 
     def _finish_if_done(self, part: Part) -> None:
-        if part.waits_for == 0:
+        if part.answer is not None and part.waits_for == 0:
             self._finish(part)
 
     def _finish(self, part: Part) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import signal
 import sys
@@ -120,6 +121,17 @@ def test_other_errors_that_got_lost_are_told_as_ever(
     assert "ZeroDivisionError" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("file", ["/lib/sqlalchemy/engine/base.py", contextlib.__file__])
+def test_a_transaction_is_not_torn(signals: Signals, file: str) -> None:
+    """Its connection would be held by the error, and the end of the run could not be recorded."""
+    done: list[bool] = []
+    text = "import signal\nsignal.raise_signal(signal.SIGTERM)\ndone.append(True)"
+    exec(compile(text, file, "exec"), {"done": done})  # noqa: S102  # it stands for the library's
+    assert done
+    with pytest.raises(InterruptedRunError, match="SIGTERM"):
+        time.sleep(10)
+
+
 def a_module(directory: Path, monkeypatch: pytest.MonkeyPatch, last_line: str) -> str:
     """The name of a module that is interrupted while it is imported."""
     name = f"interrupted_{directory.name}"
@@ -144,7 +156,7 @@ def test_an_import_that_takes_too_long_is_broken_off(
     signals: Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A program that is imported as a whole can be ended too."""
-    monkeypatch.setattr(module, "_LONGEST_IMPORT", 3)
+    monkeypatch.setattr(module, "_LONGEST_WAIT", 3)
     name = a_module(tmp_path, monkeypatch, "time.sleep(10)")
     with pytest.raises(InterruptedRunError, match="SIGINT"):
         importlib.import_module(name)

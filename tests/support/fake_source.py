@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from camdl.ports import Listing, NoListing
+from camdl.ports import Listing, NoListing, Sighting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,23 +20,28 @@ if TYPE_CHECKING:
 class FakeSource:
     """Implements `camdl.ports.Source`: `answers` by stream, which come in the table's order.
 
-    What is an exception is raised. `meanwhile` is called with each stream's name before its
+    What is an exception is raised. What is in `sightings` is told before, to those who want it
+    early. `meanwhile` is called with each stream's name before its
     answer, and may take its time. `asked` is what was wanted, question by question, and `seconds`
     how long each answer could have taken.
     """
 
     def __init__(self, answers: Mapping[str, Answer] | None = None) -> None:
         self.answers = dict(answers or {})
+        self.sightings: dict[str, tuple[ListedCapture, ...]] = {}
         self.meanwhile: Callable[[str], object] = lambda _: None
         self.asked: list[tuple[Wanted, ...]] = []
         self.seconds: list[float] = []
 
     def listings(
         self, wanted: Sequence[Wanted], now: datetime, deadline: Deadline
-    ) -> Iterator[Listing | NoListing]:
+    ) -> Iterator[Sighting | Listing | NoListing]:
         """The answers of the table, and that a stream outside it could not be reached."""
         self._note(wanted, deadline)
         names = [one.stream.name for one in wanted]
+        for one in wanted:
+            if one.early and one.stream.name in self.sightings:
+                yield Sighting(one.stream.name, self.sightings[one.stream.name])
         unknown = [name for name in names if name not in self.answers]
         for name in [*(one for one in self.answers if one in names), *unknown]:
             self.meanwhile(name)

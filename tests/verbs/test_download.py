@@ -251,6 +251,48 @@ def test_images_are_fetched_while_other_pages_are_still_read(world: World) -> No
     assert came == [True]
 
 
+def test_what_is_seen_is_fetched_while_its_own_page_is_still_read(world: World) -> None:
+    """Each image once, whether it came early, late or not at all."""
+    told = Told()
+    world.progress = told
+    world.publish("in_gate", 5, 15, 25)
+    world.fetcher.answers[urls("in_gate", 15)[0]] = GONE
+    world.source.sightings["in_gate"] = (listed("in_gate", 5), listed("in_gate", 15))
+    fetched = threading.Semaphore(0)
+    watch(world, lambda _: fetched.release())
+    came = []
+
+    def wait_for_images(stream: str) -> None:
+        if stream == "in_gate":
+            came.append(fetched.acquire(timeout=SOON) and fetched.acquire(timeout=SOON))
+
+    world.source.meanwhile = wait_for_images
+    counts = world.download().run.streams[0].counts
+    assert came == [True]
+    assert archived(world) == ["in_gate 25", "in_gate 5"]
+    assert sorted(world.fetcher.asked) == sorted(urls("in_gate", 5, 15, 25))
+    assert (counts.listed, counts.new, counts.saved, counts.rejected) == (3, 3, 2, 1)
+
+
+def test_what_is_seen_early_is_not_all_that_may_be_asked_for(world: World) -> None:
+    """A share of it is for what the page tells at its end."""
+    world.publish("in_gate", 5, *range(15, 100, 10))
+    world.source.sightings["in_gate"] = tuple(listed("in_gate", one) for one in (65, 75, 85, 95))
+    world.download(most_requests=4)
+    # A third each was for what is seen, for its page's end and for the other stream.
+    assert world.fetcher.asked == urls("in_gate", 65, 75, 5)
+
+
+@pytest.mark.parametrize("asked", [{"latest": 1}, {"dry_run": True}])
+def test_the_newest_of_a_part_may_not_be_the_newest_of_all(
+    world: World, asked: dict[str, Any]
+) -> None:
+    """So nothing is fetched early where only some of the new ones are wanted."""
+    world.publish("in_gate", 5, 15)
+    world.download(**asked)
+    assert not any(one.early for one in world.source.asked[0])
+
+
 def test_a_stream_with_nothing_new_is_done_at_once(world: World) -> None:
     """A person sees so while the next page is still being read."""
     told = Told()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from camdl.deadline import Deadline
 from camdl.fetching.retry import RetryPolicy, retrying
-from camdl.ports import Listing, Wanted
+from camdl.ports import Listing, Sighting, Wanted
 from camdl.sources.browser import find
 from camdl.sources.diagnostics import Diagnostics
 from camdl.sources.page import PageSource
@@ -52,7 +52,13 @@ def read(
             kept_in=kept_in or Path(scratch),
         )
         with pages:
-            (answer,) = pages.listings([Wanted(stream, days)], now, deadline)
+            *early, answer = pages.listings([Wanted(stream, days, early=True)], now, deadline)
+    assert not isinstance(answer, Sighting)
+    for sighting in early:
+        # What was told before the end was true.
+        assert isinstance(sighting, Sighting)
+        assert isinstance(answer, Listing)
+        assert set(sighting.captures) <= set(answer.captures)
     return answer
 
 
@@ -65,7 +71,7 @@ def found(answer: Listing | NoListing) -> dict[datetime, str]:
     return urls
 
 
-def whole(answer: Listing | NoListing) -> dict[datetime, str]:
+def whole(answer: Sighting | Listing | NoListing) -> dict[datetime, str]:
     """What was `found` by a listing that is known to be complete."""
     assert isinstance(answer, Listing), answer
     assert answer.shortfall == ""
