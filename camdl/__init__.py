@@ -9,7 +9,8 @@ Read `camdl.verbs.download` first; it reads like that line. `camdl.ports` holds 
 through and `camdl.wiring` chooses what stands behind them. `camdl.domain` is pure: it holds the
 words (capture, listing, outcome) and the decisions. Everything that touches the world is an
 adapter: `sources` read pages, `fetching` gets images, `archive` keeps files, `catalogue` keeps
-rows, `ops` holds the lock and writes `.health`. Adapters never import each other.
+rows, `ops` holds the lock and writes `.health`, `scheduling` has systemd or cron start the runs.
+Adapters never import each other.
 
 Each stage's result is the only thing the next stage takes: the archive stores a `ValidImage`,
 never bytes. Images are stored before they are recorded, so no row points at a missing file; their

@@ -27,6 +27,11 @@ _PROGRAMS = {
     "prlimit": "util-linux",
     "unshare": "util-linux",
     "ip": "iproute2",
+    "cron": "cron",
+    "faketime": "faketime",  # cron's clock says what a test wants
+    "systemctl": "systemd",
+    "dbus-daemon": "dbus-user-session",  # and what a user's own systemd needs
+    "logrotate": "logrotate",
 }
 _WHOLE_SUITE = ("-n", "auto", "--dist", "loadgroup", "--cov", "--cov-report", "term-missing")
 

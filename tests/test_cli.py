@@ -29,7 +29,9 @@ from camdl.errors import (
     UsageError,
 )
 from camdl.ops.lock import FileLock
+from camdl.scheduling import by_systemd
 from tests.support.catalogues import empty_catalogue, sql
+from tests.support.root import needs_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,6 +46,15 @@ OPTIONS = {
     ],
     "gaps": ["--stream", "--since", "--all", "--json", "--config"],
     "health": ["--json", "--config", "-q, --quiet", "-v, --verbose"],
+    "schedule": [
+        *("--format", "--user", "--program", "--directory", "--image", "--output", "--json"),
+        "--config",
+    ],
+    "schedule install": [
+        *("--systemd / --cron", "--user", "--program", "--directory", "--dry-run", "--force"),
+        "--config",
+    ],
+    "schedule uninstall": ["--systemd / --cron", "--user", "--dry-run", "--force"],
     "demo": ["--frames", "--directory", "--serve", "--port"],
     "config show": ["--config"],
     "config check": ["--config"],
@@ -481,3 +492,72 @@ def test_python_m_camdl_is_the_same_program(tmp_path: Path) -> None:
     """`python -m camdl` works without an installed script."""
     done = in_shell('"$@" --version', tmp_path)
     assert done.stdout == f"camdl {camdl.__version__}\n"
+
+
+# What starts camdl.
+
+
+def test_schedule_shows_when_jobs_are_due(call: CommandLine) -> None:
+    """A table for a person, JSON for a program."""
+    assert "camdl cleanup --wait 600" in call("schedule").out
+    found = json.loads(call("schedule", "--json").out)
+    assert [one["id"] for one in found] == ["download", "health", "cleanup", "verify"]
+
+
+def test_schedule_is_that_of_the_settings(
+    call: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An interval that no cron line can say is told, beside what is printed."""
+    monkeypatch.setenv("DOWNLOAD_INTERVAL_MINUTES", "25")
+    answer = call("schedule", "--format", "crontab", "--user", "--program", "/opt/camdl")
+    assert "2-59/20 * * * * cd " in answer.out
+    assert "every 20 minutes instead" in answer.err
+    assert answer.code == 0
+
+
+@pytest.mark.parametrize("form", ["crontab", "kubernetes", "systemd"])
+def test_schedule_prints_or_writes_the_shipped_files(
+    call: CommandLine, tmp_path: Path, form: str
+) -> None:
+    """Those are made by this command, and nothing is printed beside what they are."""
+    options = ("--format", form, "--program", "/opt/camdl/bin/camdl")
+    printed = call("schedule", *options).out
+    assert call("schedule", *options, "--output", str(tmp_path / "out")).out == ""
+    shipped = {
+        "crontab": CODE / "crontab.example",
+        "camdl.yaml": CODE / "deployment/kubernetes/camdl.yaml",
+    }
+    written = list((tmp_path / "out").iterdir())
+    assert written
+    for file in written:
+        there = shipped.get(file.name, CODE / "deployment/systemd" / file.name)
+        assert file.read_text() == there.read_text()
+        assert file.read_text() in printed
+    if len(written) == 1:
+        assert printed == written[0].read_text()
+
+
+def test_schedule_says_where_it_cannot_write(call: CommandLine) -> None:
+    """With 74, as for any file."""
+    answer = call("schedule", "--format", "crontab", "--output", "/proc/nowhere")
+    assert answer.code == ExitCode.STORAGE
+    assert "/proc/nowhere cannot be written to" in answer.err
+
+
+@needs_root
+def test_what_starts_camdl_is_chosen(call: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """systemd where it runs the machine, unless cron is asked for, or the other way round."""
+    program = ("--program", "/opt/camdl/bin/camdl")
+    for runs_systemd in (True, False):
+        monkeypatch.setattr(by_systemd, "is_running", lambda *_, on=runs_systemd: on)
+        by_itself = call("schedule", "install", "--dry-run", *program)
+        chosen = call("schedule", "install", "--dry-run", "--cron", *program)
+        assert ("systemctl" in by_itself.out) == runs_systemd
+        assert "systemctl" not in chosen.out
+
+
+def test_nothing_to_take_away(call: CommandLine) -> None:
+    """It is no fault."""
+    for options in ((), ("--cron",), ("--systemd",)):
+        answer = call("schedule", "uninstall", "--user", "--dry-run", *options)
+        assert (answer.code, answer.out) == (0, "Nothing was put in place here.\n")

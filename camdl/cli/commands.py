@@ -29,6 +29,7 @@ _MODULES = {
     "gaps": "gaps",
     "health": "health",
     "demo": "demo",
+    "schedule": "schedule",
     "config": "config",
     "db": "db",
 }

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from camdl.domain.captures import utc
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import tzinfo
 
 _MINUTE = timedelta(minutes=1)
@@ -24,12 +26,22 @@ _DAY = timedelta(days=1)
 _STEPS = (5, 6, 10, 12, 15, 20, 30, 60, 120, 180, 240, 360, 480, 720, 1440)
 
 
+class Format(StrEnum):
+    """How the jobs are told: to a person, or to what is to start them."""
+
+    TABLE = "table"
+    CRONTAB = "crontab"
+    SYSTEMD = "systemd"
+    KUBERNETES = "kubernetes"
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """One command that is started again and again.
 
     It starts `first` after midnight, to the minute and before `every`, and `every` so long after
     that. `verb` is the name under which its runs are recorded; `arguments` come after `camdl`.
+    `remark` is one line that a person should know of its times, or empty.
     """
 
     id: str
@@ -37,6 +49,7 @@ class Job:
     arguments: tuple[str, ...]
     every: timedelta
     first: timedelta
+    remark: str = ""
 
     @property
     def verb(self) -> str:
@@ -76,6 +89,23 @@ class Job:
         return utc(next(CronSim(self.cron, utc(now).astimezone(zone))))
 
 
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A job, and when it starts next (UTC)."""
+
+    job: Job
+    next_run: datetime
+
+
+def due(jobs: Sequence[Job], now: datetime, zone: tzinfo) -> tuple[Due, ...]:
+    """When each of `jobs` starts next, on a machine whose clock on the wall is that of `zone`.
+
+    Raises:
+        TypeError: `now` has no time zone.
+    """
+    return tuple(Due(job, job.next_after(now, zone)) for job in jobs)
+
+
 def jobs(download_interval_minutes: int) -> tuple[Job, ...]:
     """Everything that has to be started for an archive, the most frequent runs first.
 
@@ -85,7 +115,14 @@ def jobs(download_interval_minutes: int) -> tuple[Job, ...]:
     """
     every = timedelta(minutes=step(download_interval_minutes))
     return (
-        Job("download", "Download of the latest captures", ("download",), every, 2 * _MINUTE),
+        Job(
+            "download",
+            "Download of the latest captures",
+            ("download",),
+            every,
+            2 * _MINUTE,
+            remark(download_interval_minutes),
+        ),
         Job(
             "health",
             "Verdict on the archive",

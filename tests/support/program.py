@@ -32,7 +32,8 @@ _SETTINGS: dict[str, object] = {
     "timeout": 20,
     "run_deadline_seconds": 60,
 }
-_AT_ANOTHER_TIME = """
+# A program for Python that is camdl at the time that is its first argument.
+AT_ANOTHER_TIME = """
 import sys, time_machine
 from datetime import datetime
 from camdl.cli import main
@@ -132,4 +133,4 @@ class Program:
 def _command(at: datetime | None) -> list[str]:
     if at is None:
         return [sys.executable, "-m", "camdl"]
-    return [sys.executable, "-c", _AT_ANOTHER_TIME, at.isoformat()]
+    return [sys.executable, "-c", AT_ANOTHER_TIME, at.isoformat()]

@@ -1,0 +1,118 @@
+"""The whole program under Debian's cron, whose clock says what a test wants it to say."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from camdl.domain.schedule import Job, jobs
+from tests.support.installation import Installation
+from tests.support.machine import PROGRAM
+from tests.support.processes import await_that
+from tests.support.root import needs_root
+
+if TYPE_CHECKING:
+    from tests.support.gate import Gate
+    from tests.support.machine import Machine
+
+pytestmark = needs_root
+
+ROOT = Path(__file__).parents[2]
+CRON_FILE = "/etc/cron.d/camdl"
+CRONTAB = ROOT / "crontab.example"
+DAY_BEFORE = datetime(2025, 9, 7, 23, 59, tzinfo=UTC)
+JOBS = jobs(10)
+
+
+def wait_for_the_hour(machine: Machine, job: Job) -> None:
+    """Start the machine with its cron, whose clock is some seconds before `job` is due."""
+    machine.stop()
+    moment = job.next_after(DAY_BEFORE) - timedelta(seconds=5)
+    machine.start("faketime", "-f", f"@{moment:%Y-%m-%d %H:%M:%S}", "cron", "-f")
+
+
+@pytest.fixture
+def camdl(machine: Machine) -> Installation:
+    """camdl on a machine that has nothing else for cron to do, and does not run yet."""
+    for directory in ("cron.d", "cron.daily", "cron.hourly", "cron.weekly", "cron.monthly"):
+        machine.hide(Path("/etc") / directory)
+    machine.write("/etc/crontab", "")
+    return Installation(machine)
+
+
+def test_the_example_archives_everything(camdl: Installation, machine: Machine, gate: Gate) -> None:
+    """Installed as it stands, it has each job done when it is due, by a user without rights."""
+    download, health, *nightly = JOBS
+    machine.start("cron", "-f")
+    said = camdl.schedule("install", "--cron").stdout
+    assert f"write      {CRON_FILE}" in said
+    assert machine.file(CRON_FILE).read_text().partition("\n")[2] == CRONTAB.read_text()
+    wait_for_the_hour(machine, download)
+    camdl.await_everything_of(gate)
+    for job in nightly:
+        wait_for_the_hour(machine, job)
+        assert await_that(partial(has_run, camdl, job.verb), 60), camdl.runs(job.verb)
+    wait_for_the_hour(machine, health)
+    assert await_that(lambda: machine.processes(f"{PROGRAM}\0health\0--write") != [], 60)
+    assert camdl.archived() == gate.all_keys()
+    assert camdl.owners() == {"camdl"}
+    camdl.schedule("uninstall")
+    assert not machine.file(CRON_FILE).exists()
+
+
+def has_run(camdl: Installation, verb: str) -> bool:
+    """Whether a run of `verb` has done all that there was to do."""
+    return camdl.runs(verb)[-1:] == [("ok", 0)]
+
+
+def test_a_persons_own_crontab(camdl: Installation, machine: Machine, gate: Gate) -> None:
+    """Their other lines stay as they are, and camdl runs as themselves where they asked for it."""
+    machine.start("cron", "-f")
+    machine.run("useradd", "--create-home", "person")
+    theirs = "# mine\nMAILTO=person\n0 0 1 1 * echo happy new year\n"
+    machine.run("sh", "-c", f"printf '%s' '{theirs}' | crontab -u person -")
+
+    def schedule(*arguments: str, code: int = 0) -> str:
+        command = ("env", "--chdir=/home/person", str(PROGRAM), "schedule", *arguments, "--user")
+        done = machine.run(*command, user="person", check=False)
+        assert done.returncode == code, done
+        return done.stderr if code else done.stdout
+
+    def crontab() -> str:
+        return machine.run("crontab", "-l", user="person").stdout
+
+    schedule("install", "--cron")
+    lines = crontab()
+    assert lines.startswith(theirs)
+    schedule("install", "--cron")
+    assert crontab() == lines
+    wait_for_the_hour(machine, JOBS[0])
+    Installation(machine, Path("/home/person")).await_everything_of(gate)
+
+    changed = lines.replace("camdl download", "camdl download --latest 1")
+    machine.run("sh", "-c", f"crontab -u person - <<'END'\n{changed}END\n")
+    assert "changed since" in schedule("install", "--cron", code=78)
+    assert "changed since" in schedule("uninstall", code=78)
+    assert crontab() == changed
+    schedule("install", "--cron", "--force")
+    assert crontab() == lines
+    schedule("uninstall")
+    assert crontab() == theirs
+
+
+def test_logs_are_rotated(camdl: Installation, machine: Machine) -> None:
+    """Where cron's lines end in a log, logrotate takes the shipped snippet and keeps it small."""
+    machine.write("/etc/logrotate.d/camdl", (ROOT / "deployment/logrotate/camdl").read_text())
+    machine.start("cron", "-f")
+    camdl.schedule("install", "--cron")
+    machine.run("install", "-d", "-o", "camdl", "-g", "camdl", "-m", "750", "/var/log/camdl")
+    machine.run("sh", "-c", "echo said >/var/log/camdl/camdl.log")
+    machine.run("chown", "camdl:", "/var/log/camdl/camdl.log")
+    machine.run("logrotate", "--force", "/etc/logrotate.d/camdl")
+    log = machine.file("/var/log/camdl/camdl.log")
+    assert (log.read_text(), log.with_suffix(".log.1").read_text()) == ("", "said\n")
+    assert log.stat().st_uid == machine.file("/var/lib/camdl").stat().st_uid

@@ -1,0 +1,83 @@
+"""camdl on a machine of its own, with what it has archived there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from sqlite3 import OperationalError
+from typing import TYPE_CHECKING
+
+from tests.support import invariants
+from tests.support.machine import PROGRAM
+from tests.support.processes import await_that
+
+if TYPE_CHECKING:
+    import subprocess
+
+    from tests.support.gate import Gate
+    from tests.support.machine import Machine
+
+_SECONDS = 90.0
+
+
+class Installation:
+    """The program on `machine`; its data are in `home` there."""
+
+    def __init__(self, machine: Machine, home: Path = Path("/var/lib/camdl")) -> None:
+        self.machine = machine
+        self._home = home
+
+    def schedule(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run `camdl schedule` as root."""
+        return self.machine.run(str(PROGRAM), "schedule", *arguments, check=check)
+
+    def archived(self) -> list[str]:
+        """The keys of all captures in the order of time; the archive is whole."""
+        if not self.database.exists():
+            return []
+        return invariants.archived(self.data / "images", self.database)
+
+    def runs(self, verb: str = "download") -> list[tuple[str | None, int | None]]:
+        """Outcome and exit code of each recorded run of `verb`, the oldest first."""
+        if not self.database.exists():
+            return []
+        query = "SELECT outcome, exit_code FROM runs WHERE verb = ? ORDER BY started_at"
+        return [(row[0], row[1]) for row in invariants.rows(self.database, query, verb)]
+
+    def await_everything_of(self, gate: Gate) -> None:
+        """Wait until all that `gate` has is archived, and the run that did it has ended."""
+
+        def has_it() -> bool:
+            try:
+                return self._keys() == gate.all_keys() and self._has_ended()
+            except OperationalError:  # the catalogue is just being made
+                return False
+
+        assert await_that(has_it, _SECONDS), (self.runs(), self._keys(), gate.all_keys())
+
+    def owners(self) -> set[str]:
+        """Which users files of the archive belong to."""
+        users = (self.machine.file("/etc/passwd")).read_text()
+        names = {line.split(":")[2]: line.split(":")[0] for line in users.splitlines()}
+        return {names[str(file.stat().st_uid)] for file in self.data.rglob("*")}
+
+    @property
+    def data(self) -> Path:
+        """Where everything is, as it is found from here."""
+        # Not below /proc: SQLite resolves links itself, and would look into this machine's files.
+        return self.machine.changed(self._home / "data")
+
+    @property
+    def database(self) -> Path:
+        """The catalogue, as it is found from here."""
+        return self.data / "camdl.db"
+
+    def _keys(self) -> list[str]:
+        """The same, also while a run goes on."""
+        if not self.database.exists():
+            return []
+        query = "SELECT key FROM captures ORDER BY captured_at, stream"
+        return [row[0] for row in invariants.rows(self.database, query)]
+
+    def _has_ended(self) -> bool:
+        found = self.runs()
+        return bool(found) and found[-1][0] is not None
