@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from camdl.domain.failures import FailureKind
+
 
 class ExitCode(IntEnum):
     """What `download`, `backfill`, `cleanup` and `verify` exit with; the numbers of sysexits.h."""
@@ -101,12 +103,19 @@ class PassingFaultError(Exception):
 
     `wait_seconds` is how long the server asked to be left alone (`Retry-After`), None if it did
     not. Adapters raise it inside the retry decorator only, and turn what is left of it into a
-    value.
+    value of that `kind`.
     """
 
-    def __init__(self, message: str, *, wait_seconds: float | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        wait_seconds: float | None = None,
+        kind: FailureKind = FailureKind.UNREACHABLE,
+    ) -> None:
         super().__init__(message)
         self.wait_seconds = wait_seconds
+        self.kind = kind
 
 
 EndOfRun = CamdlError | InterruptedRunError

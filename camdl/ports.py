@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from camdl.domain.ledger import Attempt
     from camdl.domain.outcomes import (
         Body,
+        ClockReading,
         Failed,
         ImageOutcome,
+        JobHistory,
         PendingCapture,
         Rejected,
         RunRecord,
@@ -179,7 +181,7 @@ class Catalogue(Protocol):
     """
 
     def begin_run(self, run_id: str, verb: str, started_at: datetime) -> None:
-        """Record that a run has begun."""
+        """Record that a run has begun. Ids sort as the runs began (see `running.run_id`)."""
         ...
 
     def finish_run(self, run: RunRecord) -> None:
@@ -210,6 +212,18 @@ class Catalogue(Protocol):
         and None (listed, not asked for yet) become or stay pending. Recording the same capture
         again changes nothing.
         """
+        ...
+
+    def job_history(self, verb: str) -> JobHistory:
+        """What the verdict on a job needs; of the runs only `last_ended` has streams' results."""
+        ...
+
+    def first_run(self) -> datetime | None:
+        """When the first run began that is remembered, of any verb."""
+        ...
+
+    def clock_reading(self) -> ClockReading | None:
+        """How our clock stood in the last download that could tell."""
         ...
 
     def last_runs(self, verb: str, limit: int) -> tuple[RunRecord, ...]:
@@ -352,7 +366,8 @@ class Keeping(Protocol):
     def forget_outdated(self, limits: Limits) -> Outdated:
         """Forget the rows that nobody will ask for any more, and say how many.
 
-        Never the first run, which tells how old the catalogue is, nor the last of each verb.
+        Never the first run, which tells how old the catalogue is, nor the last of each verb, nor
+        the last that ended ok.
         """
         ...
 

@@ -30,6 +30,7 @@ from camdl.errors import (
 )
 from camdl.ops.lock import FileLock
 from camdl.scheduling import by_systemd
+from camdl.wiring import watching
 from tests.support.catalogues import empty_catalogue, sql
 from tests.support.root import needs_root
 
@@ -271,7 +272,7 @@ def test_a_bug_is_told_in_a_line_and_kept_in_a_file(
     call: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """70, no traceback on the screen, and all of it where the message says."""
-    monkeypatch.setattr(wiring, "health", _raising(ZeroDivisionError("by zero")))
+    monkeypatch.setattr(watching, "health", _raising(ZeroDivisionError("by zero")))
     answer = call("health")
     assert (answer.code, answer.out) == (70, "")
     (kept,) = tmp_path.glob("camdl-bug-*.txt")
@@ -290,7 +291,7 @@ def test_a_bug_where_nothing_can_be_kept(
 ) -> None:
     """It is still 70, and told."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
-    monkeypatch.setattr(wiring, "health", _raising(ZeroDivisionError()))
+    monkeypatch.setattr(watching, "health", _raising(ZeroDivisionError()))
     answer = call("health")
     assert answer.code == 70
     assert "nowhere: it could not be written" in answer.err
@@ -303,7 +304,7 @@ def test_what_the_system_refuses_is_no_bug(
     call: CommandLine, monkeypatch: pytest.MonkeyPatch, error: OSError, code: int
 ) -> None:
     """It is 74 with the system's words; an OSError that a library made up is a bug."""
-    monkeypatch.setattr(wiring, "health", _raising(error))
+    monkeypatch.setattr(watching, "health", _raising(error))
     answer = call("health")
     assert answer.code == code
     assert ("Too many open files" in answer.err) is (code == 74)

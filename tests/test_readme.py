@@ -9,7 +9,7 @@ import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +27,8 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 BLOCK = re.compile(r"^```(?P<kind>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 ELLIPSIS = "…"
+# The day on which the examples were run: what they say of the day before is meant so.
+DAY_OF_EXAMPLES = date(2026, 11, 24)
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,15 @@ class Example:
 
     command: str
     output: str
+
+    def as_of_today(self) -> str:
+        """The command with its days as far back as they were."""
+        passed = datetime.now(UTC).date() - DAY_OF_EXAMPLES
+
+        def moved(day: re.Match[str]) -> str:
+            return str(date.fromisoformat(day[0]) + passed)
+
+        return re.sub(r"\b\d{4}-\d\d-\d\d\b", moved, self.command)
 
 
 def blocks(kind: str) -> list[str]:
@@ -123,7 +134,7 @@ def test_examples_print_what_they_show(home: Path) -> None:
     """Each example, run in the order of the README, prints what is shown, numbers apart."""
     for example in RUNS:
         shows_table = example.command == "camdl download"
-        done = camdl(f"{example.command}{' -v' if shows_table else ''}", home)
+        done = camdl(f"{example.as_of_today()}{' -v' if shows_table else ''}", home)
         printed = (done.stdout or done.stderr).replace(str(home), "/srv/camdl")
         assert agrees(example.output, printed), (example.command, printed, done.stderr)
 

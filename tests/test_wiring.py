@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,12 +13,10 @@ from camdl.archive.local import MARKER
 from camdl.config import Loaded, load
 from camdl.deadline import Deadline
 from camdl.domain.captures import Capture, ListedCapture
-from camdl.domain.health import Database, Status
-from camdl.domain.outcomes import RunRecord, Saved, StoredImage
+from camdl.domain.outcomes import Saved, StoredImage
 from camdl.errors import BrowserMissingError, CatalogueError, StorageError, UsageError
 from camdl.ops.signals import Signals
 from camdl.report.screen import NoProgress
-from tests.support import invariants
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -153,30 +151,6 @@ def test_no_browser_ends_a_run_before_anything_is_made(home: Path) -> None:
     ):
         pass
     assert list(home.iterdir()) == []
-
-
-def test_the_health_of_an_archive_that_lost_its_catalogue(home: Path) -> None:
-    """Images without a catalogue are no fresh start: critical."""
-    image = home / "data/images" / Capture(wiring.utc_now().replace(microsecond=0), "a").key
-    image.parent.mkdir(parents=True)
-    image.touch()
-    verdict = wiring.health(loaded())
-    assert (verdict.status, verdict.database) == (Status.CRITICAL, Database.DISCONNECTED)
-    assert "is missing or empty, but the archive has images" in verdict.problems[0].reason
-
-
-def test_the_health_of_an_archive_that_cannot_be_looked_into(home: Path) -> None:
-    """It is a verdict and no error: nobody knows whether a catalogue is missing."""
-    verdict = wiring.health(loaded(CAMDL_DOWNLOAD_DIR="x" * 256))
-    assert (verdict.status, verdict.database) == (Status.CRITICAL, Database.DISCONNECTED)
-    assert "File name too long" in verdict.problems[0].reason
-
-
-def test_the_health_is_written_where_the_settings_say(home: Path) -> None:
-    """With its directory, and at any time."""
-    run = RunRecord("r1", "download", datetime.now(UTC))
-    workshop(loaded(CAMDL_HEALTH_FILE="here/health.json")).write_health(run)
-    assert invariants.health(home / "here/health.json")["database"] == "disconnected"
 
 
 def test_the_end_of_a_run_turns_signals_off(home: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from contextlib import suppress
 from threading import Lock
@@ -42,12 +43,7 @@ class LocalArchive:
             if marker.is_file():
                 return
             if holds_captures and not self.has_images():
-                raise StorageError(
-                    f"{self._root} has neither camdl's marker nor any image, though the catalogue "
-                    "knows of images in it",
-                    advice="Mount the archive's disk, or correct download_dir. If the images are "
-                    f"gone for good, make an empty file {marker} to go on without them.",
-                )
+                raise self._not_mounted()
             durable.make_directory(self._root)
             with suppress(PermissionError):  # then it is not ours that a killed run has made
                 durable.sync_directory(self._root.parent)
@@ -55,6 +51,28 @@ class LocalArchive:
             durable.replace(marker, _MARK)
         except OSError as error:
             raise _unusable(self._root, error) from error
+
+    def standing(self, *, holds_captures: bool) -> str:
+        """What is to be said of the archive, in one line; empty if there is none yet.
+
+        Raises:
+            StorageError: nothing can be stored in it: it is not mounted, or read-only, or cannot be
+                entered.
+        """
+        try:
+            if not (self._root / MARKER).is_file():
+                if not holds_captures:
+                    return ""
+                if not self.has_images():
+                    raise self._not_mounted()
+            if os.statvfs(self._root).f_flag & os.ST_RDONLY:
+                raise StorageError(
+                    f"the file system of {self._root} is mounted read-only",
+                    advice="Look in the system's log for why, then mount it for writing.",
+                )
+        except OSError as error:
+            raise _unusable(self._root, error) from error
+        return f"the archive is at {self._root}"
 
     def has_images(self) -> bool:
         """Whether any file in here has the name of a capture.
@@ -114,6 +132,14 @@ class LocalArchive:
         except OSError as error:
             raise _unusable(path, error) from error
         return data
+
+    def _not_mounted(self) -> StorageError:
+        return StorageError(
+            f"{self._root} has neither camdl's marker nor any image, though the catalogue "
+            "knows of images in it",
+            advice="Mount the archive's disk, or correct download_dir. If the images are gone for "
+            f"good, make an empty file {self._root / MARKER} to go on without them.",
+        )
 
     def _take_over(self, directory: Path) -> None:
         """Finish, once in each directory, what a killed run began there.

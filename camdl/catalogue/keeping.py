@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, bindparam, delete, exists, func, insert, select, text
 
+from camdl.catalogue import totals
 from camdl.catalogue.batches import BATCH, batches
 from camdl.catalogue.tables import captures, doomed, gaps, horizons, pending, pins, runs
 from camdl.catalogue.upsert import upsert
 from camdl.domain.captures import Capture
+from camdl.domain.outcomes import Outcome
 from camdl.domain.retention import Holding, Outdated, Pin, Pinned
+from camdl.domain.totals import Name
 from camdl.domain.windows import Window
 
 if TYPE_CHECKING:
@@ -124,8 +127,10 @@ class SqlKeeping:
             _forget(connection, [one for one in holdings if one.capture in pinned])
             there = _doomed_keys(connection, [one.key for one in holdings])
             leaving = tuple(one for one in holdings if one.key in there)
+            gone = delete(captures).where(_THESE).returning(captures.c.stream, captures.c.bytes)
             for values in _each_stream(one.capture for one in leaving):
-                connection.execute(delete(captures).where(_THESE), values)
+                files = (tuple(row) for row in connection.execute(gone, values))
+                totals.went(connection, files, Name.DELETED, Name.DELETED_BYTES)
             _move_horizons(connection, leaving)
         return leaving
 
@@ -288,9 +293,14 @@ def _outdated(limits: Limits) -> Iterator[tuple[Table, ColumnElement[bool]]]:
     last_of_verb = (
         select(func.max(one.c.started_at)).where(one.c.verb == runs.c.verb).scalar_subquery()
     )
-    # The first tells how old the catalogue is, and the last of a verb when it was done.
+    # The first tells how old the catalogue is, the last of a verb when it was done, and the last
+    # good one since when it is not done well. Ids sort as the runs began.
     between = and_(runs.c.started_at > first, runs.c.started_at < last_of_verb)
-    yield runs, and_(runs.c.started_at < limits.runs, between)
+    good = runs.alias()
+    last_good = (
+        select(func.max(good.c.id)).where(good.c.outcome == str(Outcome.OK)).group_by(good.c.verb)
+    )
+    yield runs, and_(runs.c.started_at < limits.runs, between, runs.c.id.not_in(last_good))
     yield pending, pending.c.captured_at < limits.pending
     yield gaps, gaps.c.resolved_at < limits.gaps
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, bindparam, delete, exists, func, insert, select, update
 
-from camdl.catalogue.tables import captures, pending, runs, stream_results
+from camdl.catalogue import totals
+from camdl.catalogue.tables import captures, failures, pending, runs, stream_results
 from camdl.catalogue.upsert import upsert
 from camdl.domain.captures import Capture, ListedCapture, utc
+from camdl.domain.failures import FailureKind
 from camdl.domain.outcomes import (
+    ClockReading,
     Counts,
     Duplicate,
     Failed,
+    JobHistory,
     Outcome,
     PendingCapture,
     Rejected,
@@ -23,12 +28,13 @@ from camdl.domain.outcomes import (
     StreamHistory,
     StreamResult,
 )
+from camdl.domain.totals import Name, Total
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy import Connection, Row, Table
+    from sqlalchemy import Connection, Row, Select, Table
 
     from camdl.catalogue.database import Database
     from camdl.domain.outcomes import ImageOutcome, StoredImage
@@ -60,14 +66,21 @@ class SqlCatalogue:
             "outcome": run.outcome and str(run.outcome),
             "exit_code": run.exit_code,
             "error": run.error,
+            "clock_offset_seconds": run.clock_offset_seconds,
         }
         results = [_result_values(run.id, result) for result in run.streams]
+        failed = [one for result in run.streams for one in _failure_values(run.id, result)]
         with self._database.transaction() as connection:
+            before = _sums_of(connection, run.id)
             connection.execute(update(runs).where(runs.c.id == run.id).values(values))
             # What goes wrong after its end was recorded makes another end of it.
-            connection.execute(delete(stream_results).where(stream_results.c.run_id == run.id))
-            if results:
-                connection.execute(insert(stream_results), results)
+            for table, rows in ((stream_results, results), (failures, failed)):
+                connection.execute(delete(table).where(table.c.run_id == run.id))
+                if rows:
+                    connection.execute(insert(table), rows)
+            after = _sums_of(connection, run.id)
+            after.subtract(before)
+            totals.add(connection, after)
 
     def newest(self, stream: str) -> datetime | None:
         """The newest archived capture's instant."""
@@ -135,41 +148,76 @@ class SqlCatalogue:
 
     def last_runs(self, verb: str, limit: int) -> tuple[RunRecord, ...]:
         """The newest runs of `verb`, newest first, with their streams' results."""
-        query = (
-            select(runs)
-            .where(runs.c.verb == verb)
-            .order_by(runs.c.started_at.desc(), runs.c.id.desc())
-            .limit(limit)
-        )
         with self._reading() as connection:
-            found = connection.execute(query).all()
+            found = connection.execute(_newest_first(verb).limit(limit)).all()
             results = _results_of(connection, [row.id for row in found])
             return tuple(_run(row, results.get(row.id, [])) for row in found)
 
+    def job_history(self, verb: str) -> JobHistory:
+        """What the verdict on a job needs; of the runs only `last_ended` has streams' results."""
+        newest = _newest_first(verb).limit(1)
+        with self._reading() as connection:
+            last = connection.execute(newest).first()
+            if last is None:
+                return JobHistory()
+            ended: Row[Any] | None = last
+            good: Row[Any] | None = last
+            if last.ended_at is None:
+                ended = connection.execute(newest.where(runs.c.ended_at.is_not(None))).first()
+            if last.outcome != Outcome.OK:
+                good = connection.execute(newest.where(runs.c.outcome == str(Outcome.OK))).first()
+            results = _results_of(connection, [ended.id]) if ended else {}
+            return JobHistory(
+                _run(last, []),
+                _run(ended, results.get(ended.id, [])) if ended else None,
+                good.started_at if good else None,
+            )
+
+    def first_run(self) -> datetime | None:
+        """When the first run began that is remembered, of any verb."""
+        with self._reading() as connection:
+            first: datetime | None = connection.scalar(select(func.min(runs.c.started_at)))
+            return first
+
+    def clock_reading(self) -> ClockReading | None:
+        """How our clock stood in the last download that could tell."""
+        told = _newest_first("download").where(runs.c.clock_offset_seconds.is_not(None)).limit(1)
+        with self._reading() as connection:
+            row = connection.execute(told).first()
+            return ClockReading(row.clock_offset_seconds, row.started_at) if row else None
+
     def stream_history(self, stream: str) -> StreamHistory:
-        """What the verdict on a stream needs."""
+        """What the verdict on a stream needs.
+
+        It goes back through the runs that asked for the stream, by their ids, which are in the
+        order of time: those of years are never read.
+        """
         results = (
-            select(stream_results.c.outcome, stream_results.c.reason, runs.c.started_at)
+            select(stream_results.c.run_id, stream_results.c.reason, runs.c.started_at)
             .join_from(stream_results, runs)
             # A clean-up that went well says nothing of the source.
             .where(stream_results.c.stream == stream, runs.c.verb == "download")
-            .subquery()
         )
-        last_good = (
-            select(func.max(results.c.started_at))
-            .where(results.c.outcome.in_(_LISTED))
-            .scalar_subquery()
-        )
-        failed = select(results).where(
-            results.c.outcome == str(Outcome.FAILED),
-            (results.c.started_at > last_good) | last_good.is_(None),
-        )
-        newest_failed = failed.order_by(results.c.started_at.desc()).limit(1)
+        newest_first = results.order_by(stream_results.c.run_id.desc()).limit(1)
+        listed = newest_first.where(stream_results.c.outcome.in_(_LISTED))
+        failed = stream_results.c.outcome == str(Outcome.FAILED)
         with self._reading() as connection:
-            failures = connection.scalar(select(func.count()).select_from(failed.subquery())) or 0
-            reason = connection.scalar(select(newest_failed.subquery().c.reason)) or ""
-            newest = _newest(connection, stream)
-        return StreamHistory(stream, newest, failures, reason)
+            last_listed = connection.execute(listed).first()
+            if last_listed:
+                failed = and_(failed, stream_results.c.run_id > last_listed.run_id)
+            last_failed = connection.execute(newest_first.where(failed)).first()
+            failures = connection.scalar(_how_many(results.where(failed))) if last_failed else 0
+            newest, first = _newest(connection, stream), None
+            if newest is None:
+                oldest_first = results.order_by(stream_results.c.run_id).limit(1)
+                first = connection.execute(oldest_first).first()
+            return StreamHistory(
+                stream,
+                newest,
+                failures or 0,
+                last_failed.reason if last_failed else "",
+                first.started_at if first else None,
+            )
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
@@ -186,6 +234,16 @@ class SqlCatalogue:
                 raise self._database.damaged(error) from error
 
 
+def _newest_first(verb: str) -> Select[Any]:
+    return (
+        select(runs).where(runs.c.verb == verb).order_by(runs.c.started_at.desc(), runs.c.id.desc())
+    )
+
+
+def _how_many(rows: Select[Any]) -> Select[Any]:
+    return rows.with_only_columns(func.count()).order_by(None)
+
+
 def _newest(connection: Connection, stream: str) -> datetime | None:
     query = select(func.max(captures.c.captured_at)).where(captures.c.stream == stream)
     newest: datetime | None = connection.scalar(query)
@@ -200,9 +258,11 @@ def add_captures(connection: Connection, images: Sequence[StoredImage], run_id: 
     """These are archived, and pending no more; those that were already stay as they are."""
     if not images:
         return
-    connection.execute(
-        upsert(connection, captures), [_capture_values(one, run_id) for one in images]
+    added = connection.execute(
+        upsert(connection, captures).returning(captures.c.stream, captures.c.bytes),
+        [_capture_values(one, run_id) for one in images],
     )
+    totals.came(connection, (tuple(row) for row in added))
     # Plain conditions, which SQLite finds by the key; pairs of values in a list it does not.
     gone = delete(pending).where(
         pending.c.stream == bindparam("of_stream"), pending.c.captured_at == bindparam("at")
@@ -270,7 +330,15 @@ def _result_values(run_id: str, result: StreamResult) -> dict[str, object]:
     }
 
 
+def _failure_values(run_id: str, result: StreamResult) -> list[dict[str, object]]:
+    return [
+        {"run_id": run_id, "stream": result.stream, "kind": str(kind), "times": times}
+        for kind, times in result.failures
+    ]
+
+
 def _results_of(connection: Connection, run_ids: Sequence[str]) -> dict[str, list[StreamResult]]:
+    kinds = _failures_of(connection, run_ids)
     query = (
         select(stream_results)
         .where(stream_results.c.run_id.in_(run_ids))
@@ -278,11 +346,37 @@ def _results_of(connection: Connection, run_ids: Sequence[str]) -> dict[str, lis
     )
     found: dict[str, list[StreamResult]] = {}
     for row in connection.execute(query):
-        found.setdefault(row.run_id, []).append(_result(row))
+        failed = kinds.get((row.run_id, row.stream), [])
+        found.setdefault(row.run_id, []).append(_result(row, failed))
     return found
 
 
-def _result(row: Row[Any]) -> StreamResult:
+def _sums_of(connection: Connection, run_id: str) -> Counter[Total]:
+    """What a run adds to the sums, as it is recorded; nothing before its end."""
+    verb = select(runs.c.verb, runs.c.outcome).where(
+        runs.c.id == run_id, runs.c.outcome.is_not(None)
+    )
+    found = Counter(
+        {Total(Name.RUNS, row.verb, row.outcome): 1 for row in connection.execute(verb)}
+    )
+    for row in connection.execute(select(failures).where(failures.c.run_id == run_id)):
+        found[Total(Name.FAILURES, row.stream, row.kind)] += row.times
+    return found
+
+
+def _failures_of(
+    connection: Connection, run_ids: Sequence[str]
+) -> dict[tuple[str, str], list[tuple[FailureKind, int]]]:
+    """How often what kind of thing failed, by run and stream."""
+    query = select(failures).where(failures.c.run_id.in_(run_ids)).order_by(failures.c.kind)
+    found: dict[tuple[str, str], list[tuple[FailureKind, int]]] = {}
+    for row in connection.execute(query):
+        of_stream = found.setdefault((row.run_id, row.stream), [])
+        of_stream.append((FailureKind(row.kind), row.times))
+    return found
+
+
+def _result(row: Row[Any], failed: Sequence[tuple[FailureKind, int]]) -> StreamResult:
     return StreamResult(
         row.stream,
         Outcome(row.outcome),
@@ -295,11 +389,13 @@ def _result(row: Row[Any]) -> StreamResult:
             row.failed,
             row.deleted,
             row.freed_bytes,
+            row.saved_bytes,
         ),
         row.newest,
         row.seconds,
         row.reason,
         row.unreachable,
+        tuple(failed),
     )
 
 
@@ -313,4 +409,5 @@ def _run(row: Row[Any], results: Sequence[StreamResult]) -> RunRecord:
         row.exit_code,
         row.error,
         tuple(results),
+        row.clock_offset_seconds,
     )

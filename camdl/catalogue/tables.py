@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Dialect
 
 # The newest migration: what the version table of a database says that these tables are in.
-SCHEMA = "0002"
+SCHEMA = "0003"
 
 
 class Instant(TypeDecorator["datetime"]):
@@ -77,6 +77,7 @@ runs = Table(
     Column("outcome", String(20)),
     Column("exit_code", Integer),
     Column("error", Text, nullable=False, default=""),
+    Column("clock_offset_seconds", Float),  # how far our clock was ahead; none: nothing told
     Index(None, "verb", "started_at"),
 )
 
@@ -98,7 +99,29 @@ stream_results = Table(
     Column("unreachable", Boolean, nullable=False),
     Column("deleted", Integer, nullable=False),
     Column("freed_bytes", BigInteger, nullable=False),
+    Column("saved_bytes", BigInteger, nullable=False),
     Index(None, "stream", "run_id"),
+)
+
+# How often what kind of thing failed in a stream's part of a run.
+failures = Table(
+    "failures",
+    metadata,
+    Column("run_id", ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("stream", String(64), primary_key=True),
+    Column("kind", String(20), primary_key=True),
+    Column("times", Integer, nullable=False),
+)
+
+# Sums that would take long to make, and that outlive the rows they are of: each is kept in the
+# transaction that changes those.
+totals = Table(
+    "totals",
+    metadata,
+    Column("name", String(20), primary_key=True),
+    Column("subject", String(64), primary_key=True),  # a stream, or the verb of runs
+    Column("kind", String(20), primary_key=True),  # empty where there is but one
+    Column("amount", BigInteger, nullable=False),
 )
 
 captures = Table(

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, bindparam, delete, func, literal, or_, select, update
 
+from camdl.catalogue import totals
 from camdl.catalogue.batches import BATCH, batches
 from camdl.catalogue.rows import add_captures
 from camdl.catalogue.tables import Instant, captures, doomed, pending, runs
 from camdl.catalogue.upsert import upsert
 from camdl.domain.captures import Capture, utc
+from camdl.domain.totals import Name
 from camdl.domain.verification import Recorded, Standing
 
 if TYPE_CHECKING:
@@ -128,10 +130,10 @@ class SqlVerifying:
         rows = [_pending_values(one, reason, utc(now)) for one, reason in lost]
         if not rows:
             return
+        gone = delete(captures).where(*_is_as_seen()).returning(captures.c.stream, captures.c.bytes)
         with self._database.transaction() as connection:
-            connection.execute(
-                delete(captures).where(*_is_as_seen()), [_place(one) for one, _ in lost]
-            )
+            files = [tuple(row) for one, _ in lost for row in connection.execute(gone, _place(one))]
+            totals.went(connection, files, Name.LOST)
             renewed = ["url", "rejected", "reason", "not_before"]
             connection.execute(upsert(connection, pending, renewed), rows)
 

@@ -7,14 +7,24 @@ from typing import Annotated
 
 import typer
 
-from camdl.cli.ending import say
+from camdl.cli.ending import explain, say
 from camdl.cli.options import AsJson, ConfigFile, Quiet, load
 from camdl.domain.text import one_line
-from camdl.errors import CamdlError
+from camdl.errors import CamdlError, UsageError
 
 
 def health(
+    *,
     as_json: AsJson = False,
+    metrics: Annotated[
+        bool, typer.Option("--metrics", help="Print the metrics, as Prometheus reads them.")
+    ] = False,
+    write: Annotated[
+        bool,
+        typer.Option(
+            "--write", help="Write the health file too, and the metrics_file if it is set."
+        ),
+    ] = False,
     config: ConfigFile = None,
     quiet: Quiet = False,
     verbose: Annotated[
@@ -23,19 +33,29 @@ def health(
 ) -> None:
     """Judge the archive as it is now, for a person or for monitoring.
 
-    Looks at the database, the disk, each stream's newest capture and the last runs, never at an
-    old health file. Prints one line, and exits 0 healthy, 1 warning or degraded, 2 critical,
-    3 unknown.
+    Looks at the database, the disk, the lock, each stream's newest capture and the last runs of
+    each job, never at an old health file. Prints one line, and exits 0 healthy, 1 warning or
+    degraded, 2 critical, 3 unknown. Waits for no run, and is in no run's way.
     """
-    from camdl import wiring
+    from camdl.wiring import log_to_stderr, watching
 
+    if as_json and metrics:
+        raise UsageError("--json and --metrics cannot both be printed", advice="Leave one out.")
+    unwritten: CamdlError | None = None
     try:
-        verdict = wiring.health(load(config))
+        loaded = load(config)
+        if write:
+            log_to_stderr(quiet=quiet, verbose=False)
+            verdict, unwritten = watching.look_and_tell(loaded)
+        else:
+            verdict = watching.health(loaded)
     except CamdlError as error:
         # Monitoring knows no other codes; what is wrong with a configuration is told all the same.
         say(f"camdl UNKNOWN - {one_line(str(error), 1000)}")
         raise typer.Exit(3) from error
-    if as_json:
+    if metrics:
+        say(watching.metrics(loaded, verdict).rstrip())
+    elif as_json:
         say(json.dumps(verdict.to_dict(), indent=2))
     elif verbose:
         from rich.console import Console
@@ -45,4 +65,8 @@ def health(
         show_health(Console(), verdict)
     elif not quiet:
         say(verdict.line())
+    if unwritten is not None:
+        explain(unwritten)
+        # What others read of it is not so any more: nothing but critical is worse.
+        raise typer.Exit(2 if verdict.exit_code == 2 else 3)
     raise typer.Exit(verdict.exit_code)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 from camdl.config import kinds
+from camdl.domain.schedule import JOBS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -52,6 +53,22 @@ class Settings:
     health_file: Annotated[Path, Key(kinds.path, "Where each run writes its verdict.")] = Path(
         "data/images/.health"
     )
+    metrics_file: Annotated[
+        Path | None,
+        Key(
+            kinds.optional_path,
+            "Where each run writes its metrics for Prometheus, such as "
+            "/var/lib/prometheus/node-exporter/camdl.prom; nowhere unless it is set.",
+        ),
+    ] = None
+    jobs: Annotated[
+        tuple[str, ...],
+        Key(
+            kinds.jobs,
+            "What cron or timers start. A job that has not run for too long is critical, one that "
+            "is left out here never.",
+        ),
+    ] = JOBS
     lock_file: Annotated[Path, Key(kinds.path, "What keeps two runs apart.")] = Path(
         "data/camdl.lock"
     )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from camdl.config.secrets import mask_url, masked
 from camdl.domain.captures import STREAM_NAME
 from camdl.domain.closing import CalendarError, ClosedHours
+from camdl.domain.schedule import JOBS
 from camdl.domain.sites import origin
 from camdl.domain.templates import TemplateError, UrlTemplate
 from camdl.domain.text import one_line
@@ -180,6 +181,17 @@ def _names(value: object) -> tuple[str, ...]:
     return names
 
 
+def _jobs(value: object) -> tuple[str, ...]:
+    named = _list(value)
+    if not set(named) <= set(JOBS):
+        raise NotAllowedError
+    return tuple(name for name in JOBS if name in named)
+
+
+def _optional_path(value: object) -> Path | None:
+    return _path(value) if _text(value) else None
+
+
 def _size(value: object) -> int:
     found = _SIZE.fullmatch(_text(str(value) if type(value) is int else value))
     if not found:
@@ -254,6 +266,9 @@ def _hosts(value: object) -> tuple[str, ...]:
 
 switch = Kind("true or false", _switch, _switch_of_text)
 path = Kind("a path", _path, written=str)
+optional_path = Kind(
+    'a path, or "" for none', _optional_path, written=lambda value: str(value or "")
+)
 directory = Kind("a directory", _path, written=str)
 program = Kind('the path or name of a program, or "" to find one', lambda v: _text(v) or None)
 database = Kind("sqlite:///FILE or postgresql://USER@HOST/NAME", _database)
@@ -261,6 +276,7 @@ stream_name = Kind("a name of 1 to 64 of a-z, 0-9, _ and -", _name)
 stream_names = Kind(
     "a list of different names of 1 to 64 of a-z, 0-9, _ and -", _names, _list_of_text
 )
+jobs = Kind(f"a list of some of {', '.join(JOBS)}", _jobs, _list_of_text)
 size = Kind('bytes or a text like "20 MB", from 1 kB to 1 GB', _size, str, _written_size)
 closed = Kind('a calendar such as "Sun; Sat 18:00-24:00", or "" if it never closes', _closed)
 selector = Kind('a CSS selector, or "" if the page has no date picker', _text)

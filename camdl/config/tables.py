@@ -75,7 +75,7 @@ def build_streams(
             continue
         values = {**tables.sites[site.value], **tables.streams.get(name, {})}
         if values.keys() >= set(_REQUIRED):
-            built[name] = _stream(name, values, interval_minutes)
+            built[name] = _stream(name, site.value, values, interval_minutes)
     _forbid_twins(built, tables.place, problems)
     return built
 
@@ -105,7 +105,7 @@ def _optional_keys(site: str) -> dict[str, Value]:
     return {key: unset(f"sites.{site}.{key}", value) for key, value in defaults(Site).items()}
 
 
-def _stream(name: str, values: Mapping[str, Value], interval_minutes: float) -> Stream:
+def _stream(name: str, named: str, values: Mapping[str, Value], interval_minutes: float) -> Stream:
     site = Site(**{key: values[key].value for key in keys(Site)})
     zone = ZoneInfo(site.timezone)
     own_interval = values.get("interval_minutes")
@@ -121,6 +121,7 @@ def _stream(name: str, values: Mapping[str, Value], interval_minutes: float) -> 
         min_height=site.min_image_size[1],
         interval=timedelta(minutes=own_interval.value if own_interval else interval_minutes),
         closed=ClosedHours(site.closed, zone),
+        site=named,
     )
 
 

@@ -78,6 +78,13 @@ class ClosedHours:
         """When the gate is open in `window`, in order."""
         return list(without(window, self.within(window)))
 
+    def open_time(self, since: datetime, until: datetime) -> timedelta:
+        """How long the gate is open from `since` to `until`; nothing if that is not later."""
+        if until <= since:
+            return timedelta()
+        opened = self.open_within(Window(since, until))
+        return sum((window.length for window in opened), timedelta())
+
     def _on(self, day: date, entry: _Entry) -> Iterator[Window]:
         if not entry.is_on(day):
             return

@@ -15,7 +15,7 @@ from camdl.domain.text import one_line
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from camdl.domain.outcomes import Outcome
+    from camdl.domain.outcomes import ClockReading, Outcome
 
 # A stream's newest capture may be so many of its intervals old before it is a warning, critical.
 WARNING_INTERVALS = 3
@@ -60,6 +60,15 @@ class DiskUsage:
 
 
 @dataclass(frozen=True, slots=True)
+class LockHolder:
+    """The run that holds the lock: its verb, its process, and when it took it (UTC)."""
+
+    verb: str
+    pid: int
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Thresholds:
     """From which usage on, in percent, a disk (or its inodes) is a warning, and critical."""
 
@@ -79,7 +88,11 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class StreamHealth:
-    """The verdict on a stream. What is not known is None; `age` is that of the newest capture."""
+    """The verdict on a stream. What is not known is None.
+
+    `age` is that of the newest capture, and `open_age` that part of it in which the gate was open:
+    by this it is judged.
+    """
 
     name: str
     status: Status
@@ -87,11 +100,17 @@ class StreamHealth:
     newest: datetime | None
     age: timedelta | None
     consecutive_failures: int | None
+    site: str = ""
+    open_age: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class JobHealth:
-    """A job and its runs (started, UTC), None where unknown. `next_run` is an estimate."""
+    """A job and its runs (started, UTC), None where unknown.
+
+    `next_run` is that of the schedule; it and `every` are None if nothing is to start the job.
+    `last_seconds` is how long the last run took that has ended.
+    """
 
     id: str
     name: str
@@ -99,6 +118,8 @@ class JobHealth:
     outcome: Outcome | None
     next_run: datetime | None
     last_good_run: datetime | None
+    every: timedelta | None = None
+    last_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +135,13 @@ class Health:
     jobs: tuple[JobHealth, ...]
     streams: tuple[StreamHealth, ...]
     checks: tuple[Check, ...]
+    lock: LockHolder | None = None
+    clock: ClockReading | None = None
 
     @property
     def exit_code(self) -> int:
         """As monitoring plugins exit: 0 healthy, 1 warning or degraded, 2 critical, 3 unknown."""
-        return _EXIT_CODES[self.status]
+        return exit_code(self.status)
 
     @property
     def problems(self) -> tuple[Check, ...]:
@@ -157,15 +180,21 @@ class Health:
 
     def _performance_data(self) -> Iterator[str]:
         for stream in self.streams:
-            if stream.age is not None:
+            age = stream.open_age
+            if age is not None:
                 limits = (WARNING_INTERVALS * stream.interval, CRITICAL_INTERVALS * stream.interval)
-                seconds = [length // timedelta(seconds=1) for length in (stream.age, *limits)]
+                seconds = [length // timedelta(seconds=1) for length in (age, *limits)]
                 yield "{}_age={}s;{};{}".format(stream.name, *seconds)
         if self.disk:
             limit = self.thresholds
             shown = f"{limit.disk_warning_percent:g};{limit.disk_critical_percent:g}"
             yield f"disk={floor(self.disk.percent):g}%;{shown}"
             yield f"inodes={floor(self.disk.inodes_percent):g}%;{shown}"
+
+
+def exit_code(status: Status) -> int:
+    """0 healthy, 1 warning or degraded, 2 critical, 3 unknown."""
+    return _EXIT_CODES[status]
 
 
 def iso(moment: datetime | None) -> str | None:
@@ -178,6 +207,24 @@ def iso(moment: datetime | None) -> str | None:
 def worst(statuses: Iterable[Status]) -> Status:
     """The worst of `statuses`; nothing is healthy."""
     return max(statuses, key=_BADNESS.__getitem__, default=Status.HEALTHY)
+
+
+def by_age(age: timedelta, warning: timedelta, critical: timedelta) -> Status:
+    """The status of something that is fine up to `warning` and bad beyond `critical`."""
+    if age <= warning:
+        return Status.HEALTHY
+    return Status.WARNING if age <= critical else Status.CRITICAL
+
+
+def in_the_future(name: str, what: str) -> Check:
+    """The check of a time that would hide for long that nothing comes after it."""
+    reason = f"{what} ahead of this computer's clock"
+    return Check(name, Status.WARNING, reason, "Check the clock, and the site's time zone.")
+
+
+def clock(moment: datetime) -> str:
+    """`moment` as a reason names it: `2025-09-08 20:22 UTC`."""
+    return f"{utc(moment):%Y-%m-%d %H:%M} UTC"
 
 
 def floor(percent: float, digits: int = 0) -> float:
@@ -202,9 +249,15 @@ def _stream_dict(stream: StreamHealth) -> dict[str, object]:
         "name": stream.name,
         "status": str(stream.status),
         "newest_capture": iso(stream.newest),
-        "age_seconds": None if stream.age is None else stream.age // timedelta(seconds=1),
+        "age_seconds": _whole_seconds(stream.age),
+        "open_age_seconds": _whole_seconds(stream.open_age),
         "consecutive_failures": stream.consecutive_failures,
+        "site": stream.site,
     }
+
+
+def _whole_seconds(length: timedelta | None) -> int | None:
+    return None if length is None else length // timedelta(seconds=1)
 
 
 def _check_dict(check: Check) -> dict[str, object]:

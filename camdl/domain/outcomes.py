@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from camdl.domain.failures import FailureKind
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -34,6 +36,7 @@ class Rejected:
     """The source answered, but not with an image of the right kind. `reason` is one line."""
 
     reason: str
+    kind: FailureKind = FailureKind.NOT_AN_IMAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,7 @@ class Failed:
 
     reason: str
     not_before: datetime | None = None
+    kind: FailureKind = FailureKind.UNREACHABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,7 @@ class Outcome(StrEnum):
 class Counts:
     """How many captures a run dealt with, by what became of them.
 
-    `freed_bytes` are those of the files of the `deleted` ones.
+    `freed_bytes` are those of the files of the `deleted` ones, `saved_bytes` of the `saved` ones.
     """
 
     listed: int = 0
@@ -116,6 +120,7 @@ class Counts:
     failed: int = 0
     deleted: int = 0
     freed_bytes: int = 0
+    saved_bytes: int = 0
 
     def __add__(self, other: Counts) -> Counts:
         """Both together."""
@@ -128,6 +133,7 @@ class Counts:
             self.failed + other.failed,
             self.deleted + other.deleted,
             self.freed_bytes + other.freed_bytes,
+            self.saved_bytes + other.saved_bytes,
         )
 
 
@@ -136,7 +142,8 @@ class StreamResult:
     """One stream's part of a run. `newest` is the newest archived capture's instant (UTC).
 
     `reason` is one line for everything that is not `ok`, else empty. `unreachable` tells a
-    source that could not be reached from one that answered with nothing of use.
+    source that could not be reached from one that answered with nothing of use. `failures` says how
+    often what kind of thing failed, by kind.
     """
 
     stream: str
@@ -146,11 +153,16 @@ class StreamResult:
     seconds: float
     reason: str = ""
     unreachable: bool = False
+    failures: tuple[tuple[FailureKind, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """One invocation that changed something. Times are UTC; `ended_at` is None while it goes on."""
+    """One invocation that changed something. Times are UTC; `ended_at` is None while it goes on.
+
+    `clock_offset_seconds` is how far this machine's clock was ahead of the source's, None if
+    nothing told.
+    """
 
     id: str
     verb: str
@@ -160,6 +172,7 @@ class RunRecord:
     exit_code: int | None = None
     error: str = ""
     streams: tuple[StreamResult, ...] = ()
+    clock_offset_seconds: float | None = None
 
     @property
     def counts(self) -> Counts:
@@ -172,10 +185,33 @@ class StreamHistory:
     """What the catalogue knows of a stream for the verdict on it. Times are UTC.
 
     `consecutive_failures` counts the runs since the last one in which the stream was listed;
-    `last_reason` is the newest of their reasons.
+    `last_reason` is the newest of their reasons. `asked_since` is for a stream without a capture:
+    when the first run that is remembered asked for it.
     """
 
     stream: str
     newest: datetime | None
     consecutive_failures: int
     last_reason: str
+    asked_since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobHistory:
+    """What the catalogue knows of the runs of one verb. Times are UTC.
+
+    `last` is the newest, `last_ended` the newest that has ended, and `last_good` when the newest
+    began that ended ok.
+    """
+
+    last: RunRecord | None = None
+    last_ended: RunRecord | None = None
+    last_good: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClockReading:
+    """How far our clock was ahead of the source's, in seconds, in the run that began at `at`."""
+
+    seconds: float
+    at: datetime

@@ -22,6 +22,9 @@ _MINUTE = timedelta(minutes=1)
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
 
+# The ids of all jobs, in the order in which `jobs` gives them.
+JOBS = ("download", "health", "cleanup", "verify")
+
 # Each is an equal part of an hour, or of a day in whole hours: others have no cron line.
 _STEPS = (5, 6, 10, 12, 15, 20, 30, 60, 120, 180, 240, 360, 480, 720, 1440)
 
@@ -55,6 +58,11 @@ class Job:
     def verb(self) -> str:
         """The command, which names the runs too."""
         return self.arguments[0]
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether its runs are in the catalogue: one that only looks changes nothing there."""
+        return self.verb != "health"
 
     @property
     def cron(self) -> str:

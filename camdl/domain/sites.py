@@ -28,7 +28,7 @@ class Stream:
     `page_hosts` are the hosts that the page may talk to besides its own and the images'
     (`*.example.org` names every host below it). A picture smaller than `min_width` by
     `min_height` pixels is a thumbnail, no capture. Captures are `interval` apart, except
-    while the gate is `closed`.
+    while the gate is `closed`. `site` is the name of the site in the configuration.
     """
 
     name: str
@@ -42,6 +42,7 @@ class Stream:
     min_height: int
     interval: timedelta
     closed: ClosedHours = field(default_factory=ClosedHours)
+    site: str = ""
 
     @cached_property
     def image_origins(self) -> frozenset[str]:

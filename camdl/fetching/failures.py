@@ -15,6 +15,7 @@ from urllib3.exceptions import (
 )
 from urllib3.exceptions import TimeoutError as HttpTimeoutError
 
+from camdl.domain.failures import FailureKind
 from camdl.domain.outcomes import Failed
 from camdl.domain.text import one_line
 from camdl.errors import PassingFaultError
@@ -39,12 +40,14 @@ def in_words(status: int) -> str:
 def resting(url: str, seconds: float) -> PassingFaultError:
     """The host of `url` wants no request for `seconds`."""
     asked = f"{host_of(url)} asks to be left alone for {seconds:.0f} s"
-    return PassingFaultError(asked, wait_seconds=seconds)
+    return PassingFaultError(asked, wait_seconds=seconds, kind=FailureKind.DEFERRED)
 
 
 def too_slow(url: str, seconds: float) -> PassingFaultError:
     """An attempt was over after `seconds` without a whole answer."""
-    return PassingFaultError(f"no whole answer from {host_of(url)} within {seconds:.3g} s")
+    return PassingFaultError(
+        f"no whole answer from {host_of(url)} within {seconds:.3g} s", kind=FailureKind.TIMEOUT
+    )
 
 
 def failure(error: Exception, url: str, seconds: float) -> Failed:
@@ -65,7 +68,8 @@ def _tls_failure(error: SSLError, host: str) -> Failed:
     reason = error.args[0] if error.args else error
     if isinstance(reason, ssl.SSLCertVerificationError):
         told = one_line(reason.verify_message)
-        return Failed(f"the certificate of {host} is not trusted: {told}")
+        told = f"the certificate of {host} is not trusted: {told}"
+        return Failed(told, kind=FailureKind.CERTIFICATE)
     raise PassingFaultError(f"TLS with {host} failed: {one_line(str(reason))}") from error
 
 

@@ -13,6 +13,7 @@ from urllib.parse import urljoin, urlsplit
 from urllib3 import Timeout
 
 from camdl import __version__
+from camdl.domain.failures import FailureKind
 from camdl.domain.outcomes import Body, Failed, Rejected
 from camdl.domain.retry_after import retry_after
 from camdl.domain.sites import origin
@@ -29,6 +30,7 @@ from camdl.fetching.failures import (
 )
 from camdl.fetching.watchdog import Watchdog
 from camdl.rests import Rests
+from camdl.source_clock import SourceClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +64,8 @@ class HttpFetcher:
 
     `timeout_seconds` is for each attempt as a whole, from the first look-up to the last byte and
     across redirects. A body above `max_bytes` is never read further than that. `clock` tells the
-    time (UTC) for servers that name an instant. `rests` are heeded and added to.
+    time (UTC) for servers that name an instant. `rests` are heeded and added to. `source_clock`
+    hears what time each server says it is.
 
     `retrying` holds the run's deadline. The one given to `fetch` may be earlier: it then ends
     attempts and what servers ask to wait, but not a wait of `retrying` that has begun.
@@ -77,6 +80,7 @@ class HttpFetcher:
         connections: int,
         clock: Callable[[], datetime],
         rests: Rests | None = None,
+        source_clock: SourceClock | None = None,
     ) -> None:
         self._retrying = retrying
         self._timeout_seconds = timeout_seconds
@@ -85,6 +89,7 @@ class HttpFetcher:
         self._pools = pools(connections)
         self._watchdog = Watchdog()
         self._rests = Rests() if rests is None else rests
+        self._source_clock = source_clock or SourceClock(clock)
         self._closed = False
 
     def fetch(
@@ -126,10 +131,10 @@ class HttpFetcher:
         """
         refusal = _refusal(url, origins)
         if refusal:
-            return Failed(f"not asked for: {refusal}")
+            return Failed(f"not asked for: {refusal}", kind=FailureKind.REFUSED)
         self._heed_rest(url, deadline)
         if self._closed or deadline.passed():
-            return Failed("not asked for: the run is over")
+            return Failed("not asked for: the run is over", kind=FailureKind.DEADLINE)
         limit = deadline.within(self._timeout_seconds)
         seconds = limit.remaining()
         with self._watchdog.attempt(limit) as attempt, serving(attempt):
@@ -160,17 +165,18 @@ class HttpFetcher:
     ) -> Body | Rejected | Failed:
         for _ in range(MAX_REDIRECTS + 1):
             with closing(self._get(url, attempt)) as response:
+                self._source_clock.heard(origin(url), response.headers)
                 answer = self._read(response, url)
             if not isinstance(answer, _Redirect):
                 return answer
             refusal = _refusal(answer.url, origins) or _downgrade(url, answer.url)
             if refusal:
-                return Rejected(f"a redirect was not followed: {refusal}")
+                return _not_followed(refusal)
             url = answer.url
             seconds = self._rests.remaining(origin(url))
             if seconds:
                 raise resting(url, seconds)
-        return Rejected(f"more than {MAX_REDIRECTS} redirects")
+        return Rejected(f"more than {MAX_REDIRECTS} redirects", FailureKind.REFUSED)
 
     def _get(self, url: str, attempt: Attempt) -> BaseHTTPResponse:
         # The very parts that were checked are those connected to: two parsers may differ.
@@ -207,8 +213,9 @@ class HttpFetcher:
             raise PassingFaultError(
                 f"{host_of(url)} answered {in_words(status)}",
                 wait_seconds=self._rest(response, url),
+                kind=FailureKind.HTTP_STATUS,
             )
-        return Rejected(f"the answer is {in_words(status)}")
+        return Rejected(f"the answer is {in_words(status)}", FailureKind.HTTP_STATUS)
 
     def _rest(self, response: BaseHTTPResponse, url: str) -> float | None:
         """The rest that an answer asks for, in seconds, made known to the other threads."""
@@ -236,8 +243,9 @@ class HttpFetcher:
 
     def _failed(self, fault: PassingFaultError) -> Failed:
         if fault.wait_seconds is None:
-            return Failed(str(fault))
-        return Failed(str(fault), self._clock() + timedelta(seconds=fault.wait_seconds))
+            return Failed(str(fault), kind=fault.kind)
+        not_before = self._clock() + timedelta(seconds=fault.wait_seconds)
+        return Failed(str(fault), not_before, fault.kind)
 
 
 def _refusal(url: str, origins: frozenset[str]) -> str:
@@ -258,4 +266,8 @@ def _redirect(url: str, location: str) -> _Redirect | Rejected:
     try:
         return _Redirect(urljoin(url, location))
     except ValueError:
-        return Rejected("a redirect was not followed: it is no http:// or https:// URL")
+        return _not_followed("it is no http:// or https:// URL")
+
+
+def _not_followed(why: str) -> Rejected:
+    return Rejected(f"a redirect was not followed: {why}", FailureKind.REFUSED)

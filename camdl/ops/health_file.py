@@ -1,4 +1,6 @@
-"""The health file: replaced as a whole, so that nobody ever reads half of it."""
+"""The health file, and what else is told with it: replaced as a whole, so that nobody ever reads
+half of it.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +15,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def write(path: Path, content: Mapping[str, object] | str) -> None:
+def write(path: Path, content: Mapping[str, object] | str, name: str = "health file") -> None:
     """Replace `path` with `content` (JSON if it is no text), durably. Directories are made.
+
+    `name` is what an error calls it.
 
     Raises:
         StorageError: it could not be written; what was there is as it was.
@@ -25,7 +29,7 @@ def write(path: Path, content: Mapping[str, object] | str) -> None:
         durable.sweep(path.parent, path.name)
         durable.replace(path, text.encode("utf-8", "backslashreplace"))
     except OSError as error:
-        raise StorageError(f"the health file {path} cannot be written: {error.strerror}") from error
+        raise StorageError(f"the {name} {path} cannot be written: {error.strerror}") from error
 
 
 def _json(content: Mapping[str, object]) -> str:

@@ -10,21 +10,48 @@ import stat
 import time
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from camdl.domain.health import LockHolder
 from camdl.domain.text import one_line
 from camdl.errors import ConfigError, LockHeldError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
 _POLL_SECONDS = 0.1
 _TRIES = 10
 _NOTE_BYTES = 128
 _NOTE = re.compile(r"camdl (?P<verb>[a-z -]+), pid (?P<pid>[1-9]\d{0,9}), started ", re.ASCII)
+_SINCE = re.compile(r", started (?P<since>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)", re.ASCII)
+# The kernel's list of locks: `1: FLOCK  ADVISORY  WRITE 22275 fe:00:2891950 0 EOF`.
+_KERNEL_LOCKS = Path("/proc/locks")
 _NO_LOCKS = frozenset({errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK})
 _NOT_A_FILE = frozenset({errno.EISDIR, errno.ENXIO, errno.ENODEV})
+
+
+def holder(path: Path, kernel_locks: Path = _KERNEL_LOCKS) -> LockHolder | None:
+    """Who holds the lock of `path`, as far as that can be told without touching the lock.
+
+    To try for it, even for a moment, could turn away a run that starts in that moment.
+    """
+    try:
+        note = _read_note(path)
+        inode = path.stat().st_ino
+    except OSError:
+        return None
+    found, since = _NOTE.match(note), _SINCE.search(note)
+    if not found or not since or not _is_alive(int(found["pid"])):
+        return None
+    # The process may be another one, to which the number of one that ended was given.
+    if not _is_locked(inode, int(found["pid"]), kernel_locks):
+        return None
+    try:
+        began = datetime.fromisoformat(since["since"])
+    except ValueError:
+        return None
+    return LockHolder(found["verb"], int(found["pid"]), began)
 
 
 class FileLock:
@@ -164,7 +191,7 @@ class FileLock:
         A note may be that of an earlier holder, so its process has to be alive to be believed.
         """
         try:
-            note = one_line(self._path.read_bytes()[:_NOTE_BYTES].decode("utf-8", "replace"))
+            note = _read_note(self._path)
         except OSError:
             return ""
         found = _NOTE.match(note)
@@ -178,6 +205,25 @@ class FileLock:
 
     def _unusable(self, error: OSError) -> StorageError:
         return StorageError(f"the lock file {self._path} cannot be used: {error.strerror}")
+
+
+def _read_note(path: Path) -> str:
+    with path.open("rb") as file:
+        return one_line(file.read(_NOTE_BYTES).decode("utf-8", "replace"))
+
+
+def _is_locked(inode: int, pid: int, kernel_locks: Path) -> bool:
+    """Whether the process holds a lock on a file of that inode; True where nothing tells.
+
+    The devices in the list are not always those that a file says it is on.
+    """
+    try:
+        lines = kernel_locks.read_text("ascii", "replace").splitlines()
+    except OSError:
+        return True
+    wanted = (str(pid), str(inode))
+    held = (line.split() for line in lines if "->" not in line)
+    return any((words[4], words[5].split(":")[-1]) == wanted for words in held if len(words) > 5)
 
 
 def _is_alive(pid: int) -> bool:

@@ -21,6 +21,7 @@ def run_as_dict(run: RunRecord) -> dict[str, object]:
         "outcome": str(run.outcome) if run.outcome else None,
         "exit_code": run.exit_code,
         "error": run.error,
+        "clock_offset_seconds": run.clock_offset_seconds and round(run.clock_offset_seconds, 3),
         "counts": asdict(run.counts),
         "streams": [_stream_as_dict(result) for result in run.streams],
     }
@@ -35,4 +36,5 @@ def _stream_as_dict(result: StreamResult) -> dict[str, object]:
         "seconds": round(result.seconds, 3),
         "reason": result.reason,
         "unreachable": result.unreachable,
+        "failures": {str(kind): times for kind, times in result.failures},
     }

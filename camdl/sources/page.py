@@ -17,6 +17,7 @@ from camdl.domain.text import one_line
 from camdl.errors import BrowserMissingError, CamdlError, PassingFaultError
 from camdl.ports import Listing, NoListing, Sighting
 from camdl.rests import Rests
+from camdl.source_clock import SourceClock
 from camdl.sources.browser import resolver_rules
 from camdl.sources.contained import ContainedLoop
 from camdl.sources.scratch import Scratch
@@ -65,9 +66,11 @@ class PageSource:
         diagnostics: Diagnostics,
         jitter_seconds: float = 0.0,
         rests: Rests | None = None,
+        source_clock: SourceClock | None = None,
     ) -> None:
         self._browser = browser
         self._rests = Rests() if rests is None else rests
+        self._source_clock = source_clock or SourceClock()
         self._retrying = retrying
         self._timeout = timeout_seconds
         self._jitter = jitter_seconds
@@ -209,6 +212,7 @@ class PageSource:
             self._timeout,
             self._jitter,
             self._rests,
+            source_clock=self._source_clock,
             seen=seen if wanted.early else None,
         )
         try:

@@ -23,6 +23,7 @@ from camdl.domain.retry_after import retry_after
 from camdl.domain.sites import origin
 from camdl.errors import PassingFaultError
 from camdl.rests import Rests
+from camdl.source_clock import SourceClock
 from camdl.sources.evidence import Evidence
 from camdl.sources.picker import DatePicker, PickerError, first_line
 from camdl.sources.traffic import Traffic, may_pass
@@ -70,10 +71,12 @@ class Reading:
         jitter_seconds: float = 0.0,
         rests: Rests | None = None,
         *,
+        source_clock: SourceClock | None = None,
         seen: Callable[[tuple[ListedCapture, ...]], None] | None = None,
     ) -> None:
         self._wanted = wanted
         self._rests = Rests() if rests is None else rests
+        self._source_clock = source_clock or SourceClock()
         self._now = now
         self._timeout = timeout_seconds
         self._jitter = jitter_seconds
@@ -244,8 +247,10 @@ class Reading:
             answer = await page.goto(self._wanted.stream.page, wait_until="commit")
         except Error as error:
             raise self._fault(error) from None
-        if answer is not None and answer.status >= 400:
-            raise self._refused(answer)
+        if answer is not None:
+            self._source_clock.heard(origin(answer.url), answer.headers)
+            if answer.status >= 400:
+                raise self._refused(answer)
         self.has_answered = True
 
     async def _heed_rest(self) -> None:

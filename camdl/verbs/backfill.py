@@ -19,13 +19,22 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from camdl.deadline import Deadline
+from camdl.domain.failures import FailureKind
 from camdl.domain.history import begin_of, day_of, days_between, days_in_doubt, unread
 from camdl.domain.latest import due
 from camdl.domain.outcomes import Counts, RunRecord
 from camdl.errors import END_OF_RUN, CamdlError, LockHeldError, UsageError
 from camdl.ports import Listing, NoListing, Sighting, Wanted
 from camdl.verbs import collecting
-from camdl.verbs.collecting import Collecting, Finished, Part, broken_off, ended, result_of
+from camdl.verbs.collecting import (
+    Collecting,
+    Finished,
+    Part,
+    asked_for_rest,
+    broken_off,
+    ended,
+    result_of,
+)
 from camdl.verbs.running import failed, refusals_told, run_id
 from camdl.verbs.stocktaking import Stocktaking
 
@@ -250,6 +259,7 @@ class _Backfill:
         self._tried: set[Capture] = set()
         self._would_fetch: list[ListedCapture] = []
         self._is_on_record = False
+        self._clock_offset: float | None = None
 
     def go(self) -> Finished:
         """Slice by slice; whatever happens, the run's row tells how it ended."""
@@ -288,6 +298,7 @@ class _Backfill:
                 shares = self._plan(ports)
                 if any(share.has_work for share in shares):
                     self._work(ports, shares, begin_by, deadline)
+                    self._clock_offset = ports.source_clock.offset_seconds() or self._clock_offset
                     shares = self._plan(ports)
                 return any(share.has_work for share in shares)
 
@@ -431,7 +442,7 @@ class _Backfill:
             history.fruitless += 1
             if history.fruitless >= _PATIENCE_SLICES:
                 self._tried.update(one.capture for one in share.ask)
-                history.tally.left_alone("no answer in time", len(share.ask))
+                history.tally.left_alone("no answer in time", FailureKind.TIMEOUT, len(share.ask))
 
     def _conclude(
         self, error: EndOfRun | None = None, bug: BaseException | None = None
@@ -439,7 +450,8 @@ class _Backfill:
         """Record how the run ended, and write the verdict."""
         self._tools.is_ending()
         cause, now = error or bug, self._tools.now()
-        run = replace(self._run, streams=tuple(self._results(cause)))
+        results = tuple(self._results(cause))
+        run = replace(self._run, streams=results, clock_offset_seconds=self._clock_offset)
         run = ended(run, now) if cause is None else failed(run, cause, now)
         try:
             if not self._order.dry_run:
@@ -458,9 +470,7 @@ class _Backfill:
         for history in self._histories.values():
             tally = history.tally
             for one in history.resting:
-                tally.left_alone(
-                    f"the source asked to be left alone until {one.not_before:%H:%M:%SZ}"
-                )
+                tally.left_alone(asked_for_rest(one), FailureKind.DEFERRED)
             new = history.new.union(one.listed.capture for one in history.resting)
             tally.counts += Counts(listed=len(history.listed), new=len(new))
             if cause is not None:

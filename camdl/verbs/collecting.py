@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
+from camdl.domain.failures import FailureKind
 from camdl.domain.outcomes import (
     Body,
     Counts,
@@ -27,6 +28,7 @@ from camdl.domain.validation import validate
 from camdl.errors import ExitCode
 from camdl.ports import Listing, NoListing, Sighting, Wanted
 from camdl.rests import Rests
+from camdl.source_clock import SourceClock
 from camdl.verbs import running
 from camdl.workers import Workers
 
@@ -71,7 +73,10 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The world, as one that holds the lock works on it. `rests` is what the adapters share."""
+    """The world, as one that holds the lock works on it.
+
+    `rests` and `source_clock` are what the adapters share.
+    """
 
     source: Source
     fetcher: Fetcher
@@ -79,6 +84,7 @@ class Ports:
     catalogue: Catalogue
     ledger: Ledger
     rests: Rests = field(default_factory=Rests)
+    source_clock: SourceClock = field(default_factory=SourceClock)
 
 
 class Tools(running.Tools, Protocol):
@@ -123,6 +129,7 @@ class Part:
     waits_for: int = 0
     counts: Counts = field(default_factory=Counts)
     reasons: Counter[str] = field(default_factory=Counter)
+    kinds: Counter[FailureKind] = field(default_factory=Counter)
     result: StreamResult | None = None
 
     def not_begun(self, captures: Iterable[ListedCapture]) -> list[ListedCapture]:
@@ -130,23 +137,26 @@ class Part:
         begun = {one.capture for one in self.new}
         return [one for one in captures if one.capture not in begun]
 
-    def left_alone(self, why: str, images: int = 1) -> None:
+    def left_alone(self, why: str, kind: FailureKind, images: int = 1) -> None:
         """Count images that this run does not get, and why."""
         self.counts += Counts(failed=images)
         self.reasons[why] += images
+        self.kinds[kind] += images
 
     def account(self, listed: ListedCapture, outcome: ImageOutcome) -> None:
         """Count what became of one image."""
         self.waits_for -= 1
         if isinstance(outcome, Saved | Duplicate):
             saved = isinstance(outcome, Saved)
-            self.counts += Counts(saved=1) if saved else Counts(duplicate=1)
+            size = outcome.image.size
+            self.counts += Counts(saved=1, saved_bytes=size) if saved else Counts(duplicate=1)
             captured_at = listed.capture.captured_at
             self.newest = max(self.newest or captured_at, captured_at)
         else:
             rejected = isinstance(outcome, Rejected)
             self.counts += Counts(rejected=1) if rejected else Counts(failed=1)
             self.reasons[outcome.reason] += 1
+            self.kinds[outcome.kind] += 1
 
 
 class Collecting:
@@ -262,7 +272,7 @@ class Collecting:
         resting = [one for one in left_alone if one.listed.capture not in begun]
         part.counts += Counts(listed=len(listed), new=len(begun) + len(fresh) + len(resting))
         for one in resting:
-            part.left_alone(f"the source asked to be left alone until {one.not_before:%H:%M:%SZ}")
+            part.left_alone(asked_for_rest(one), FailureKind.DEFERRED)
         to_fetch = fresh[: self._order.latest][: self._fair_share()]
         self._tools.progress.listed(answer, part.waits_for + len(to_fetch))
         if self._order.dry_run:
@@ -369,7 +379,8 @@ class Collecting:
     def _finish(self, part: Part) -> None:
         if part.result is None:
             if part.waits_for:
-                part.left_alone("the run's deadline passed", part.waits_for)
+                why = "the run's deadline passed"
+                part.left_alone(why, FailureKind.DEADLINE, part.waits_for)
             part.result = result_of(part)
             self._tools.progress.stream(part.result)
 
@@ -389,13 +400,20 @@ def ended(run: RunRecord, now: datetime) -> RunRecord:
     return replace(run, ended_at=now, outcome=outcome, exit_code=int(code))
 
 
+def asked_for_rest(one: PendingCapture) -> str:
+    """Why a capture is not asked for that the source wants to be left alone with."""
+    return f"the source asked to be left alone until {one.not_before:%H:%M:%SZ}"
+
+
 def result_of(part: Part) -> StreamResult:
+    """The result of a stream whose listing came, or did not, and whose images are done."""
     counts, seconds = part.counts, time.monotonic() - part.began
     reasons = [f"{images} x {why}" if images > 1 else why for why, images in part.reasons.items()]
     if not isinstance(part.answer, Listing):
         no_listing = part.answer or NoListing(part.stream.name, "no answer", unreachable=True)
         kept = [f"kept for a look in {no_listing.diagnostics}"] if no_listing.diagnostics else []
         why = "; ".join([no_listing.reason, *kept, *reasons])
+        unreachable = no_listing.unreachable
         return StreamResult(
             part.stream.name,
             Outcome.FAILED,
@@ -403,16 +421,32 @@ def result_of(part: Part) -> StreamResult:
             part.newest,
             seconds,
             why,
-            no_listing.unreachable,
+            unreachable,
+            _kinds(part, FailureKind.UNREACHABLE if unreachable else FailureKind.UNREADABLE),
         )
     why = "; ".join(filter(None, [part.answer.shortfall, *reasons]))
     outcome = Outcome.PARTLY if why else Outcome.OK
-    return StreamResult(part.stream.name, outcome, counts, part.newest, seconds, why)
+    kinds = _kinds(part, *[FailureKind.INCOMPLETE] if part.answer.shortfall else [])
+    return StreamResult(
+        part.stream.name, outcome, counts, part.newest, seconds, why, failures=kinds
+    )
 
 
 def broken_off(part: Part, error: BaseException) -> StreamResult:
     """The result of a stream whose run did not come to its end."""
     outcome, seconds = running.outcome(error), time.monotonic() - part.began
+    kinds = _kinds(part, running.kind(error))
     return StreamResult(
-        part.stream.name, outcome, part.counts, part.newest, seconds, running.told(error)
+        part.stream.name,
+        outcome,
+        part.counts,
+        part.newest,
+        seconds,
+        running.told(error),
+        failures=kinds,
     )
+
+
+def _kinds(part: Part, *of_listing: FailureKind) -> tuple[tuple[FailureKind, int], ...]:
+    """How often what kind of thing failed: images, and what `of_listing` says of the listing."""
+    return tuple(sorted((part.kinds + Counter(of_listing)).items()))

@@ -144,7 +144,9 @@ class _Run:
         self._collecting.stop(error)
         parts = self._collecting.parts.values()
         results = tuple(part.result for part in parts if part.result)
-        run, now = replace(self._run, streams=results), self._tools.now()
+        offset = self._ports.source_clock.offset_seconds()
+        run = replace(self._run, streams=results, clock_offset_seconds=offset)
+        now = self._tools.now()
         run = ended(run, now) if error is None else failed(run, error, now)
         if self._is_on_record:
             try:

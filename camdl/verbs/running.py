@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from camdl.domain.failures import FailureKind
 from camdl.domain.outcomes import Outcome
 from camdl.domain.text import one_line
 from camdl.errors import END_OF_RUN, CamdlError, ExitCode, StorageError
@@ -20,6 +21,15 @@ if TYPE_CHECKING:
     from camdl.domain.outcomes import RunRecord
     from camdl.errors import EndOfRun
 
+_KINDS = {
+    ExitCode.UNREACHABLE: FailureKind.UNREACHABLE,
+    ExitCode.STORAGE: FailureKind.STORAGE,
+    ExitCode.LOCKED: FailureKind.DEADLINE,
+    ExitCode.CONFIG: FailureKind.CONFIGURATION,
+    ExitCode.USAGE: FailureKind.CONFIGURATION,
+    ExitCode.SIGINT: FailureKind.INTERRUPTED,
+    ExitCode.SIGTERM: FailureKind.INTERRUPTED,
+}
 # A configuration with many faults has a long error.
 _LONGEST = 2000
 
@@ -106,6 +116,13 @@ def failed(run: RunRecord, error: BaseException, now: datetime) -> RunRecord:
 def outcome(error: BaseException) -> Outcome:
     """The verdict on what `error` ended."""
     return Outcome.FAILED if isinstance(error, Exception) else Outcome.INTERRUPTED
+
+
+def kind(error: BaseException) -> FailureKind:
+    """What kind of thing ended it."""
+    if isinstance(error, END_OF_RUN):
+        return _KINDS.get(error.exit_code, FailureKind.BUG)
+    return FailureKind.BUG if isinstance(error, Exception) else FailureKind.INTERRUPTED
 
 
 def told(error: BaseException) -> str:

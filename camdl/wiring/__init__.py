@@ -11,7 +11,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from camdl.errors import BrowserMissingError, CamdlError, CatalogueError, StorageError
+from camdl.errors import BrowserMissingError, CamdlError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from camdl.catalogue.schema import SqlSchema
     from camdl.config import Loaded, Settings
     from camdl.deadline import Deadline
-    from camdl.domain.health import Health
     from camdl.domain.outcomes import RunRecord
     from camdl.ops.lock import FileLock
     from camdl.ops.signals import Signals
@@ -139,14 +138,14 @@ class Bench:
         self._signals.is_ending()
 
     def write_health(self, run: RunRecord) -> None:
-        """Write the verdict on the archive as it is now, after `run`.
+        """Tell the verdict on the archive as it is now, after `run`.
 
         Raises:
             StorageError: it cannot be written.
         """
-        from camdl.ops import health_file
+        from camdl.wiring import watching
 
-        health_file.write(self._settings.health_file, health(self._loaded, run).to_dict())
+        watching.tell(self._loaded, watching.health(self._loaded, run))
 
 
 class Workshop(Bench):
@@ -180,6 +179,7 @@ class Workshop(Bench):
         """
         from camdl.fetching.retry import RetryPolicy, retrying
         from camdl.rests import Rests
+        from camdl.source_clock import SourceClock
         from camdl.sources import browser
         from camdl.sources.diagnostics import Diagnostics
         from camdl.sources.page import PageSource
@@ -198,6 +198,7 @@ class Workshop(Bench):
             settings.exponential_backoff,
         )
         retry, rests = retrying(policy, deadline), Rests()
+        source_clock = SourceClock(utc_now)
         with ExitStack() as stack:
             source = stack.enter_context(
                 PageSource(
@@ -207,6 +208,7 @@ class Workshop(Bench):
                     diagnostics=Diagnostics(settings.diagnostics_dir),
                     jitter_seconds=settings.page_jitter_seconds,
                     rests=rests,
+                    source_clock=source_clock,
                 )
             )
             # The slowest comes first: the browser starts while all else is made ready.
@@ -231,11 +233,13 @@ class Workshop(Bench):
                 connections=settings.concurrent_downloads,
                 clock=utc_now,
                 rests=rests,
+                source_clock=source_clock,
             )
             stack.callback(fetcher.close)
             if not order.dry_run:
                 stack.callback(Reserve(Database(settings.database_url).file).put_aside)
-            yield Ports(source, fetcher, archive, catalogue, SqlLedger(catalogue.database), rests)
+            ledger = SqlLedger(catalogue.database)
+            yield Ports(source, fetcher, archive, catalogue, ledger, rests, source_clock)
 
 
 class BackfillWorkshop(Workshop):
@@ -305,47 +309,6 @@ def _catalogue(
             yield opening.existing_or_new(database, archive.has_images)
     finally:
         database.close()
-
-
-def health(loaded: Loaded, last_run: RunRecord | None = None) -> Health:
-    """The verdict on the archive as it is now, after `last_run` if that has just ended."""
-    from camdl.archive.local import LocalArchive
-    from camdl.catalogue import opening
-    from camdl.catalogue.database import Database
-    from camdl.domain.health import Thresholds
-    from camdl.ops import disk
-    from camdl.sources.browser import sandbox_off
-    from camdl.verbs.health import health as judge
-
-    settings = loaded.settings
-    archive = LocalArchive(settings.download_dir)
-    database: Database | None = None
-
-    def catalogue() -> SqlCatalogue | None:
-        nonlocal database
-        database = Database(settings.database_url)
-        found = opening.existing(database)
-        try:
-            if found is None and archive.has_images():
-                raise opening.lost(database)
-        except StorageError as error:  # nobody knows whether there should be one
-            raise CatalogueError(str(error), advice=error.advice) from error
-        return found
-
-    try:
-        return judge(
-            catalogue,
-            lambda: disk.usage(settings.download_dir),
-            loaded.streams(),
-            interval=timedelta(minutes=settings.download_interval_minutes),
-            now=utc_now(),
-            thresholds=Thresholds(settings.disk_warning_percent, settings.disk_critical_percent),
-            browser_note=sandbox_off(),
-            last_run=last_run,
-        )
-    finally:
-        if database is not None:
-            database.close()
 
 
 @contextmanager

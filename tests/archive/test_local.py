@@ -203,7 +203,10 @@ def test_a_disk_that_has_become_read_only(tmp_path: Path) -> None:
         assert archive_at(root).read(CAPTURE) == OLD
         (marked := LocalArchive(root)).begin(holds_captures=True)
         assert marked.has_images()
+        with pytest.raises(StorageError, match="is mounted read-only"):
+            marked.standing(holds_captures=True)
         remount(root, "rw")
+        assert marked.standing(holds_captures=True) == f"the archive is at {root}"
         archive.put(CAPTURE, image(NEW))
         assert files(root) == {CAPTURE.key}
 
@@ -362,7 +365,23 @@ def test_an_empty_mount_point_is_refused(tmp_path: Path) -> None:
         with pytest.raises(StorageError, match="neither camdl's marker nor any image") as raised:
             archive.begin(holds_captures=True)
         assert str(root / MARKER) in raised.value.advice
+        with pytest.raises(StorageError) as told:
+            archive.standing(holds_captures=True)
+        assert (str(told.value), told.value.advice) == (str(raised.value), raised.value.advice)
+        assert archive.standing(holds_captures=False) == ""
         assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_what_is_said_of_an_archive_that_is_there(tmp_path: Path) -> None:
+    """With its marker, or with images, which the next run will mark; nothing is made."""
+    root = tmp_path / "images"
+    archive = archive_at(root)
+    for holds_captures in (True, False):
+        assert archive.standing(holds_captures=holds_captures) == f"the archive is at {root}"
+    archive.put(CAPTURE, image(NEW))
+    (root / MARKER).unlink()
+    assert archive.standing(holds_captures=True) == f"the archive is at {root}"
+    assert not (root / MARKER).exists()
 
 
 def test_an_empty_file_is_marker_enough(tmp_path: Path) -> None:
@@ -456,6 +475,8 @@ def test_a_root_that_cannot_be_looked_at(holds_captures: bool) -> None:
         root.chmod(0o000)
         with as_nobody(), pytest.raises(StorageError, match="Permission denied"):
             LocalArchive(root).begin(holds_captures=holds_captures)
+        with as_nobody(), pytest.raises(StorageError, match="Permission denied"):
+            LocalArchive(root).standing(holds_captures=holds_captures)
         root.chmod(0o755)
 
 

@@ -167,7 +167,7 @@ def test_a_migration_that_fails_leaves_everything_as_it_was(
     file.parent.mkdir()
     if there:
         empty_catalogue(file)
-        sql(file, "INSERT INTO runs VALUES ('r1', 'download', '2025-09-08', NULL, NULL, NULL, '')")
+        sql(file, "INSERT INTO runs (id, verb, started_at, error) VALUES ('r1', 'x', '2025', '')")
     before = file.read_bytes() if there else None
     add_migration(
         "op.create_table('more', sa.Column('id', sa.Integer(), primary_key=True))",
@@ -191,9 +191,9 @@ def test_a_table_can_be_changed_although_others_refer_to_it(
     schema.upgrade(database)
     sql(
         file,
-        "INSERT INTO runs VALUES ('r1', 'download', '2025-09-08', NULL, NULL, NULL, '')",
+        "INSERT INTO runs VALUES ('r1', 'download', '2025-09-08', NULL, NULL, NULL, '', NULL)",
         "INSERT INTO stream_results VALUES "
-        "('r1', 'in_gate', 'ok', 0, 0, 0, 0, 0, 0, NULL, 1.5, '', 0, 0, 0)",
+        "('r1', 'in_gate', 'ok', 0, 0, 0, 0, 0, 0, NULL, 1.5, '', 0, 0, 0, 0)",
     )
     add_migration(
         "with op.batch_alter_table('runs') as batch:",
@@ -206,6 +206,27 @@ def test_a_table_can_be_changed_although_others_refer_to_it(
     assert sql(file, "SELECT run_id, stream FROM stream_results") == [("r1", "in_gate")]
     with database.transaction() as connection:
         assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
+
+
+def test_an_older_catalogue_is_summed_up(file: Path, database: Database) -> None:
+    """The sums that are kept from then on begin with what is archived, by stream."""
+    schema.upgrade(database)
+    with database.migration() as connection:
+        command.downgrade(schema._config(connection), "0002")
+    capture = "INSERT INTO captures VALUES ('{}', '{}', 'k', 's', {}, 1, 1, 'u', '2025', 'r', NULL)"
+    sql(
+        file,
+        capture.format("in_gate", "2025-09-08 12:00:00.000000", 2**40),
+        capture.format("in_gate", "2025-09-08 12:10:00.000000", 1),
+        capture.format("out_gate", "2025-09-08 12:00:00.000000", 7),
+    )
+    schema.upgrade(database)
+    assert sql(file, "SELECT * FROM totals ORDER BY name, subject") == [
+        ("bytes", "in_gate", "", 2**40 + 1),
+        ("bytes", "out_gate", "", 7),
+        ("captures", "in_gate", "", 2),
+        ("captures", "out_gate", "", 1),
+    ]
 
 
 @pytest.mark.parametrize("revision", ["9999", "0000", "b1946ac92492"])

@@ -82,6 +82,10 @@ def test_a_variable_is_read_or_refused(kind: kinds.Kind[object], text: str) -> N
         (kinds.whole(1, 9), 9, 9),
         (kinds.number(1, 9), 9, 9.0),
         (kinds.optional_template, "", ""),
+        (kinds.optional_path, "", None),
+        (kinds.optional_path, "a/b.prom", Path("a/b.prom")),
+        (kinds.jobs, [], ()),
+        (kinds.jobs, ["verify", "download", "verify"], ("download", "verify")),
     ],
 )  # fmt: skip
 def test_a_value_is_understood(kind: kinds.Kind[object], value: object, expected: object) -> None:
@@ -142,6 +146,10 @@ def test_a_value_is_understood(kind: kinds.Kind[object], value: object, expected
         (kinds.template, "https://h/{stream}"),
         (kinds.template, "https://[h/{time:%s}"),
         (kinds.optional_template, 5),
+        (kinds.optional_path, 5),
+        (kinds.optional_path, "s3://bucket/camdl.prom"),
+        (kinds.jobs, ["backfill"]),
+        (kinds.jobs, "download"),
         (kinds.timezone, "Mars/Olympus"),
         (kinds.timezone, "America"),
         (kinds.timezone, "../etc/passwd"),

@@ -23,10 +23,13 @@ from hypothesis.stateful import (
 from camdl.catalogue.database import Database
 from camdl.catalogue.rows import SqlCatalogue
 from camdl.domain.captures import Capture, ListedCapture
+from camdl.domain.failures import FailureKind
 from camdl.domain.outcomes import (
+    ClockReading,
     Counts,
     Duplicate,
     Failed,
+    JobHistory,
     Outcome,
     PendingCapture,
     Rejected,
@@ -156,6 +159,9 @@ def test_an_empty_catalogue_knows_nothing(catalogue: Catalogue) -> None:
     assert catalogue.pending("in_gate", LONG_AGO) == ()
     assert catalogue.last_runs("download", 20) == ()
     assert catalogue.stream_history("in_gate") == StreamHistory("in_gate", None, 0, "")
+    assert catalogue.job_history("download") == JobHistory()
+    assert catalogue.first_run() is None
+    assert catalogue.clock_reading() is None
     catalogue.record("r1", [], NOW)
 
 
@@ -344,20 +350,22 @@ def test_a_run_that_goes_on(catalogue: Catalogue) -> None:
 
 def test_a_run_comes_back_as_it_ended(catalogue: Catalogue) -> None:
     """Everything that was recorded of it and its streams, which come by name."""
-    counts = Counts(1, 2, 3, 4, 5, 6, 7, 2**40)
+    counts = Counts(1, 2, 3, 4, 5, 6, 7, 2**40, 2**41)
+    kinds = ((FailureKind.HTTP_STATUS, 2), (FailureKind.TIMEOUT, 1))
     why = "3 x HTTP 503; für 5 € \N{FACE WITH TEARS OF JOY}"
     streams = (
-        StreamResult("in_gate", Outcome.PARTLY, counts, NOON, 0.123456789, why),
+        StreamResult("in_gate", Outcome.PARTLY, counts, NOON, 0.123456789, why, failures=kinds),
         StreamResult("out_gate", Outcome.FAILED, Counts(), None, 0.0, why, unreachable=True),
     )
-    run = RunRecord("r1", "download", NOON, NOW, Outcome.PARTLY, 1, "a\nbug", streams)
+    run = RunRecord("r1", "download", NOON, NOW, Outcome.PARTLY, 1, "a\nbug", streams, -1.25)
     run_of(catalogue, replace(run, streams=streams[::-1]))
     assert catalogue.last_runs("download", 20) == (run,)
 
 
 def test_a_run_may_end_again(catalogue: Catalogue) -> None:
     """What goes wrong after its end was recorded is its end then."""
-    run = run_of(catalogue, ended("r1", 0, result(Outcome.OK)))
+    partly = replace(result(Outcome.PARTLY), failures=((FailureKind.TIMEOUT, 2),))
+    run = run_of(catalogue, ended("r1", 0, partly))
     again = replace(run, outcome=Outcome.FAILED, exit_code=74, error="no space")
     catalogue.finish_run(again)
     assert catalogue.last_runs("download", 20) == (again,)
@@ -412,7 +420,49 @@ def test_failures_are_counted_by_when_runs_started(catalogue: Catalogue) -> None
     """The order in which they were recorded does not matter."""
     for number, outcome in ((5, FAILED), (3, OK), (1, FAILED), (4, FAILED)):
         run_of(catalogue, ended(f"r{number}", number, result(outcome, str(number))))
-    assert catalogue.stream_history("in_gate") == StreamHistory("in_gate", None, 2, "5")
+    first = NOON + timedelta(minutes=1)
+    assert catalogue.stream_history("in_gate") == StreamHistory("in_gate", None, 2, "5", first)
+
+
+def test_only_downloads_tell_of_a_stream(catalogue: Catalogue) -> None:
+    """A clean-up that failed says nothing of the source, and one that went well nothing either."""
+    run_of(catalogue, ended("r1", 1, result(FAILED, "no page")))
+    run_of(catalogue, ended("r2", 2, result(OK), verb="cleanup"))
+    run_of(catalogue, ended("r3", 3, result(FAILED, "no disk"), verb="cleanup"))
+    told = catalogue.stream_history("in_gate")
+    assert (told.consecutive_failures, told.last_reason) == (1, "no page")
+
+
+def test_a_jobs_history(catalogue: Catalogue) -> None:
+    """The newest run, the newest that has ended, and the newest good one: each another one."""
+    good = run_of(catalogue, ended("r1", 1, result(OK)))
+    bad = run_of(catalogue, replace(ended("r2", 2, result(FAILED, "gone")), outcome=FAILED))
+    run_of(catalogue, ended("r9", 9, verb="cleanup"))
+    assert catalogue.job_history("download") == JobHistory(
+        replace(bad, streams=()), bad, good.started_at
+    )
+    catalogue.begin_run("r3", "download", NOON + timedelta(minutes=3))
+    going_on = RunRecord("r3", "download", NOON + timedelta(minutes=3))
+    assert catalogue.job_history("download") == JobHistory(going_on, bad, good.started_at)
+    assert catalogue.job_history("verify") == JobHistory()
+    catalogue.begin_run("r4", "verify", NOON)
+    assert catalogue.job_history("verify") == JobHistory(RunRecord("r4", "verify", NOON))
+
+
+def test_when_the_first_run_began(catalogue: Catalogue) -> None:
+    """That is how long the archive has been there, whatever the run was for."""
+    run_of(catalogue, ended("r2", 2))
+    run_of(catalogue, ended("r1", 1, verb="verify"))
+    assert catalogue.first_run() == NOON + timedelta(minutes=1)
+
+
+def test_how_our_clock_stood(catalogue: Catalogue) -> None:
+    """As the last download found that could tell; others, and those that could not, are left."""
+    run_of(catalogue, replace(ended("r1", 1), clock_offset_seconds=-90.5))
+    run_of(catalogue, replace(ended("r2", 2), clock_offset_seconds=0.0))
+    run_of(catalogue, ended("r3", 3))
+    run_of(catalogue, replace(ended("r4", 4, verb="backfill"), clock_offset_seconds=7.0))
+    assert catalogue.clock_reading() == ClockReading(0.0, NOON + timedelta(minutes=2))
 
 
 # Faults
@@ -432,6 +482,9 @@ def test_a_catalogue_that_cannot_be_used_says_so(world: World) -> None:
         lambda: catalogue.record("r1", [saved(0)], NOW),
         lambda: catalogue.last_runs("download", 1),
         lambda: catalogue.stream_history("in_gate"),
+        lambda: catalogue.job_history("download"),
+        catalogue.first_run,
+        catalogue.clock_reading,
     ]
     for attempt in attempts:
         with pytest.raises(CatalogueError) as raised:
@@ -445,10 +498,13 @@ def test_a_catalogue_that_cannot_be_used_says_so(world: World) -> None:
 captures = st.builds(capture, st.integers(0, 3), st.sampled_from(STREAMS))
 instants = st.timedeltas(timedelta(days=-1), timedelta(days=1)).map(NOON.__add__)
 texts = st.text(st.characters(categories=("L", "N", "P", "S", "Zs")), max_size=10)
-counts = st.builds(Counts, *[st.integers(0, 100)] * 8)
+counts = st.builds(Counts, *[st.integers(0, 100)] * 9)
+kinds = st.dictionaries(st.sampled_from(FailureKind), st.integers(1, 100), max_size=3)
 results = st.builds(
-    lambda outcome, counts, newest, seconds, reason, unreachable: (
-        lambda stream: StreamResult(stream, outcome, counts, newest, seconds, reason, unreachable)
+    lambda outcome, counts, newest, seconds, reason, unreachable, failures: (
+        lambda stream: StreamResult(
+            stream, outcome, counts, newest, seconds, reason, unreachable, failures
+        )
     ),
     st.sampled_from(Outcome),
     counts,
@@ -456,6 +512,7 @@ results = st.builds(
     st.floats(0, 1e6),
     texts,
     st.booleans(),
+    kinds.map(lambda found: tuple(sorted(found.items()))),
 )
 ends = st.builds(
     RunRecord,
@@ -464,6 +521,7 @@ ends = st.builds(
     outcome=st.sampled_from(Outcome),
     exit_code=st.sampled_from([0, 1, 69, 143]),
     error=texts,
+    clock_offset_seconds=st.none() | st.floats(-1e6, 1e6),
 )
 # What comes of a capture: by itself, or made of the capture.
 became = st.one_of(
@@ -508,7 +566,8 @@ class Agreement(RuleBasedStateMachine):
     def begin(self, verb: str, started_at: datetime) -> None:
         """A run begins; no two at once."""
         number = next(self.begun)
-        run = RunRecord(str(number), verb, started_at.replace(microsecond=number))
+        run_id = f"{started_at:%Y%m%dT%H%M%SZ}-{number:06}"
+        run = RunRecord(run_id, verb, started_at.replace(microsecond=number))
         self.open.append(run)
         for one in self.both:
             one.begin_run(run.id, run.verb, run.started_at)
@@ -539,6 +598,10 @@ class Agreement(RuleBasedStateMachine):
         for stream in STREAMS:
             assert catalogue.newest(stream) == fake.newest(stream)
             assert catalogue.stream_history(stream) == fake.stream_history(stream)
+        assert catalogue.first_run() == fake.first_run()
+        assert catalogue.clock_reading() == fake.clock_reading()
+        for verb in ("download", "backfill"):
+            assert catalogue.job_history(verb) == fake.job_history(verb)
             for since in (LONG_AGO, NOON + timedelta(minutes=2)):
                 assert catalogue.pending(stream, since) == fake.pending(stream, since)
         for verb, limit in (("download", 2), ("backfill", 20)):

@@ -1,107 +1,36 @@
-"""The rules of the verdict on an archive."""
+"""The rules of the verdict on an archive as a whole; those of jobs and streams have their own."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import timedelta, timezone
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from camdl.domain.assessment import Facts, Fault, StreamFacts, assess
-from camdl.domain.health import Check, Database, DiskUsage, Health, Status, Thresholds
-from camdl.domain.outcomes import Counts, Outcome, RunRecord, StreamHistory, StreamResult
-
-NOW = datetime(2025, 9, 8, 20, 0, tzinfo=UTC)
-INTERVAL = timedelta(minutes=10)
-FRESH = timedelta(minutes=5)
-HALF_EMPTY = DiskUsage(41.9, 10**9, 3.0)
-BADNESS = list(Status)
-
-
-def minutes(count: float) -> timedelta:
-    """`count` minutes."""
-    return timedelta(minutes=count)
-
-
-def stream(
-    name: str = "in_gate", age: timedelta | None = FRESH, failures: int = 0, why: str = ""
-) -> StreamFacts:
-    """A stream whose newest capture is `age` old; None if it has none."""
-    newest = None if age is None else NOW - age
-    return StreamFacts(name, INTERVAL, StreamHistory(name, newest, failures, why))
-
-
-def run(
-    ago: timedelta = FRESH,
-    outcome: Outcome | None = Outcome.OK,
-    streams: tuple[str, ...] = (),
-    error: str = "",
-) -> RunRecord:
-    """A run that started `ago`; it still goes on if it has no outcome."""
-    started = NOW - ago
-    ended = started + minutes(1) if outcome else None
-    results = tuple(
-        StreamResult(one, outcome or Outcome.OK, Counts(), None, 1.0, f"{one} is gone")
-        for one in streams
-    )
-    return RunRecord("r", "download", started, ended, outcome, 0, error, results)
-
-
-def facts(
-    *streams: StreamFacts,
-    runs: tuple[RunRecord, ...] = (run(),),
-    database: Database = Database.CONNECTED,
-    disk: DiskUsage | Fault | None = HALF_EMPTY,
-    **more: object,
-) -> Facts:
-    """What is known of a healthy archive, but for what is said."""
-    made = Facts("1.0", streams or (stream(),), runs, INTERVAL, database, disk)
-    return replace(made, **more)  # type: ignore[arg-type]  # tests name the fields
-
-
-def check(health: Health, name: str) -> Check:
-    """The check called `name`."""
-    return {one.name: one for one in health.checks}[name]
-
-
-ages = st.none() | st.timedeltas(minutes(-60), minutes(200))
-runs = st.builds(
+from camdl.domain.assessment import assess
+from camdl.domain.facts import Facts, Fault
+from camdl.domain.health import Check, Database, DiskUsage, LockHolder, Status, Thresholds
+from camdl.domain.outcomes import ClockReading
+from tests.support.facts import (
+    FRESH,
+    NOW,
+    all_jobs,
+    any_facts,
+    check,
+    facts,
+    hours,
+    minutes,
+    percents,
     run,
-    st.timedeltas(minutes(-30), minutes(100)),
-    st.none() | st.sampled_from(Outcome),
-    st.sampled_from([(), ("a",), ("a", "b")]),
-    st.text(max_size=20),
-)
-percents = st.floats(0, 100)
-disks = (
-    st.none()
-    | st.builds(Fault, st.text(min_size=1), st.text())
-    | st.builds(DiskUsage, percents, st.integers(0, 10**12), percents)
+    stream,
 )
 
-
-@st.composite
-def any_facts(draw: st.DrawFn) -> Facts:
-    """Anything that can be known of an archive."""
-    database = draw(st.sampled_from(Database))
-    streams = [
-        stream(name, draw(ages), draw(st.integers(0, 9)), draw(st.text(max_size=20)))
-        for name in draw(st.sampled_from([(), ("a",), ("a", "b"), ("a", "b", "c")]))
-    ]
-    if database is not Database.CONNECTED:
-        streams = [replace(one, history=None) for one in streams]
-    return Facts(
-        version="1.0",
-        streams=tuple(streams),
-        runs=tuple(draw(st.lists(runs, max_size=3))) if database is Database.CONNECTED else (),
-        interval=INTERVAL,
-        database=database,
-        disk=draw(disks),
-        database_fault=draw(st.none() | st.builds(Fault, st.text(min_size=1), st.text())),
-        browser_note=draw(st.text(max_size=20)),
-    )
+BADNESS = list(Status)
+SUBJECTS = {
+    *("database", "archive", "disk", "inodes", "browser", "lock", "clock"),
+    *("download", "cleanup", "verify", "site", "stream"),
+}
 
 
 @given(any_facts())
@@ -113,6 +42,14 @@ def test_whatever_is_not_healthy_has_its_reason(known: Facts) -> None:
         assert one.reason
     for one in health.checks:
         assert f"{one.reason}{one.advice}".isprintable()
+
+
+@given(any_facts())
+def test_checks_have_names_that_stay(known: Facts) -> None:
+    """Alerts go by them: each once, and each begins with one of a few subjects."""
+    names = [one.name for one in assess(known, NOW).checks]
+    assert len(names) == len(set(names))
+    assert {name.split(".")[0] for name in names} <= SUBJECTS
 
 
 @given(any_facts())
@@ -132,6 +69,21 @@ def test_the_whole_is_no_better_than_its_parts(known: Facts) -> None:
 
 
 @given(any_facts())
+def test_healthy_is_never_said_of_what_is_not(known: Facts) -> None:
+    """Neither of an archive with a bad stream, nor of a site with one."""
+    health = assess(known, NOW)
+    for one in health.streams:
+        if one.status is not Status.HEALTHY:
+            assert health.status is not Status.HEALTHY
+            site = [c for c in health.checks if c.name == f"site.{one.site}"]
+            assert not (
+                site
+                and site[0].status is Status.HEALTHY
+                and one.status in (Status.WARNING, Status.CRITICAL)
+            )
+
+
+@given(any_facts())
 def test_the_exit_code_is_that_of_the_status(known: Facts) -> None:
     """Monitoring sees what the health file says."""
     health = assess(known, NOW)
@@ -139,147 +91,78 @@ def test_the_exit_code_is_that_of_the_status(known: Facts) -> None:
     assert health.exit_code == codes[str(health.status)]
 
 
-@given(
-    st.timedeltas(timedelta(), minutes(200)),
-    st.timedeltas(timedelta(), minutes(200)),
-    st.integers(0, 5),
-)
-def test_getting_older_never_makes_it_better(
-    age: timedelta, more: timedelta, failures: int
-) -> None:
-    """The same archive, looked at later, is as bad or worse."""
-    known = facts(stream(age=age, failures=failures), runs=(run(age),))
+@given(any_facts(), st.timedeltas(timedelta(), hours(200)))
+def test_getting_older_never_makes_it_better(known: Facts, more: timedelta) -> None:
+    """The same archive, looked at later, is as bad or worse: all of it, and every stream.
+
+    But for a time of the future, which is bad until it has come, and for one camera of many that
+    is critical (degraded) and a warning more, which is not worse.
+    """
     earlier, later = assess(known, NOW), assess(known, NOW + more)
+    assume(not any("ahead of this computer's clock" in one.reason for one in earlier.checks))
     assert BADNESS.index(later.status) >= BADNESS.index(earlier.status)
+    for before, after in zip(earlier.streams, later.streams, strict=True):
+        assert BADNESS.index(after.status) >= BADNESS.index(before.status)
 
 
-@pytest.mark.parametrize(
-    ("age", "status"),
-    [
-        (minutes(30), Status.HEALTHY),
-        (minutes(30.1), Status.WARNING),
-        (minutes(60), Status.WARNING),
-        (minutes(60.1), Status.CRITICAL),
-        (minutes(-10), Status.HEALTHY),
-        (minutes(-10.1), Status.WARNING),
-    ],
-)
-def test_the_newest_captures_age(age: timedelta, status: Status) -> None:
-    """Three intervals are fine and six are a warning; a capture from the future is one too."""
-    health = assess(facts(stream(age=age)), NOW)
-    assert health.streams[0].status is status
-    assert check(health, "stream.in_gate.newest").status is status
+def test_a_healthy_archive() -> None:
+    """All that was looked at is fine, and every check is there."""
+    health = assess(facts(), NOW)
+    assert (health.status, health.problems) == (Status.HEALTHY, ())
+    assert [one.name for one in health.checks] == [
+        "database",
+        "archive",
+        "disk",
+        "inodes",
+        "browser",
+        "lock",
+        "clock",
+        *(f"{verb}.{what}" for verb in ("download", "cleanup", "verify") for what in ASPECTS),
+        "site.apm",
+        "stream.in_gate.newest",
+        "stream.in_gate.failures",
+    ]
 
 
-@pytest.mark.parametrize(
-    ("failures", "status", "reason"),
-    [
-        (0, Status.HEALTHY, "in_gate: its last listing came"),
-        (1, Status.WARNING, "in_gate: failed in the last run: no image matches"),
-        (2, Status.WARNING, "in_gate: failed 2 times in a row: no image matches"),
-        (3, Status.CRITICAL, "in_gate: failed 3 times in a row: no image matches"),
-    ],
-)
-def test_consecutive_failures(failures: int, status: Status, reason: str) -> None:
-    """One failure is a warning and three are critical, with the newest reason."""
-    health = assess(facts(stream(failures=failures, why="no image\nmatches")), NOW)
-    assert check(health, "stream.in_gate.failures").reason == reason
-    assert health.streams[0].status is status
-    assert health.streams[0].consecutive_failures == failures
+ASPECTS = ("schedule", "outcome")
 
 
 def test_one_camera_or_the_whole_site() -> None:
     """One of two streams critical degrades the archive; both of them, or the only one, is more."""
     good, bad = stream("a"), stream("b", minutes(100))
     assert assess(facts(good, bad), NOW).status is Status.DEGRADED
-    assert assess(facts(replace(bad, name="a"), bad), NOW).status is Status.CRITICAL
+    assert assess(facts(stream("a", minutes(100)), bad), NOW).status is Status.CRITICAL
     assert assess(facts(bad), NOW).status is Status.CRITICAL
-
-
-@pytest.mark.parametrize(
-    ("ago", "status"),
-    [
-        (minutes(20), Status.HEALTHY),
-        (minutes(20.1), Status.WARNING),
-        (minutes(30), Status.WARNING),
-        (minutes(30.1), Status.CRITICAL),
-        (minutes(-10.1), Status.WARNING),
-    ],
-)
-def test_nothing_ran_for_long(ago: timedelta, status: Status) -> None:
-    """A job that no longer starts is critical, although its last run and the images are fine."""
-    health = assess(facts(runs=(run(ago),)), NOW)
-    assert health.status is status
-    assert check(health, "download.schedule").status is status
-    if ago > minutes(20):
-        assert "camdl has not run since 2025-09-08 19:" in health.line()
-
-
-@pytest.mark.parametrize(
-    ("outcome", "status"),
-    [
-        (Outcome.OK, Status.HEALTHY),
-        (Outcome.PARTLY, Status.HEALTHY),
-        (Outcome.FAILED, Status.WARNING),
-        (Outcome.INTERRUPTED, Status.WARNING),
-    ],
-)
-def test_the_last_runs_outcome(outcome: Outcome, status: Status) -> None:
-    """A run that failed or was interrupted is a warning, with its error or its streams' reasons."""
-    health = assess(facts(runs=(run(outcome=outcome, error="disk full"),)), NOW)
-    assert health.status is status
-    assert ("disk full" in health.line()) == (status is Status.WARNING)
-    health = assess(facts(runs=(run(outcome=outcome, streams=("a", "b")),)), NOW)
-    assert ("a is gone; b is gone" in health.line()) == (status is Status.WARNING)
-    health = assess(facts(runs=(run(outcome=outcome),)), NOW)
-    assert check(health, "download.outcome").reason.endswith(f"ended {outcome}")
-
-
-def test_a_run_that_goes_on() -> None:
-    """Meanwhile the run before it counts; one that never ends was killed or hangs."""
-    going_on = run(minutes(9), None)
-    assert assess(facts(runs=(going_on, run(minutes(19)))), NOW).status is Status.HEALTHY
-    failed = run(minutes(19), Outcome.FAILED)
-    assert assess(facts(runs=(going_on, failed)), NOW).status is Status.WARNING
-    assert assess(facts(runs=(going_on,)), NOW).status is Status.HEALTHY
-    hanging = assess(facts(runs=(run(minutes(11), None), run(minutes(21)))), NOW)
-    assert hanging.status is Status.WARNING
-    assert "it was killed, or it hangs" in hanging.line()
 
 
 def test_nothing_has_happened_yet() -> None:
     """Without a run and a capture nobody knows, which is neither good nor bad."""
-    for runs_yet in ((), (run(minutes(1), None),)):
-        health = assess(facts(stream(age=None), runs=runs_yet), NOW)
+    for runs_yet, since in (((), None), ((run(minutes(1), None),), NOW - minutes(1))):
+        known = facts(stream(age=None), jobs=all_jobs(*runs_yet)[:1], since=since)
+        health = assess(known, NOW)
         assert (health.status, health.exit_code) == (Status.UNKNOWN, 3)
         assert "no run has read it yet" in health.line()
-    known = facts(replace(stream(), history=None), runs=(), database=Database.ABSENT)
+
+
+def test_no_catalogue_yet() -> None:
+    """That is unknown too, and no database is connected."""
+    nothing = stream()
+    known = facts(
+        *(type(nothing)(one.name, one.interval, None) for one in (nothing,)),
+        jobs=(),
+        database=Database.ABSENT,
+    )
     health = assess(known, NOW)
     assert (health.status, health.exit_code) == (Status.UNKNOWN, 3)
     assert health.to_dict()["database"] == "disconnected"
 
 
-@pytest.mark.parametrize(
-    ("asked_ago", "status"),
-    [
-        (minutes(1), Status.WARNING),
-        (minutes(60), Status.WARNING),
-        (minutes(61), Status.CRITICAL),
-        (None, Status.WARNING),
-    ],
-)
-def test_a_stream_that_never_had_a_capture(asked_ago: timedelta | None, status: Status) -> None:
-    """It is judged by how long runs have asked for it; one that is new may be so."""
-    earlier = run(asked_ago, streams=("b",)) if asked_ago else run(minutes(90))
-    known = facts(stream("a"), stream("b", age=None), runs=(run(), earlier))
-    assert assess(known, NOW).streams[1].status is status
-
-
 def test_a_catalogue_that_cannot_be_read() -> None:
     """That is critical, of the streams nothing is known, and the disk is judged all the same."""
+    nothing = type(stream())("in_gate", minutes(10), None, site="apm")
     known = facts(
-        replace(stream(), history=None),
-        runs=(),
+        nothing,
+        jobs=(),
         database=Database.DISCONNECTED,
         database_fault=Fault("the database\nis locked", "Wait."),
         disk=DiskUsage(85, 1, 0),
@@ -289,7 +172,10 @@ def test_a_catalogue_that_cannot_be_read() -> None:
     assert check(health, "database").reason == "the database is locked"
     assert health.streams[0].status is Status.UNKNOWN
     assert check(health, "disk").status is Status.WARNING
-    unexplained = assess(replace(known, database_fault=None), NOW)
+    assert "site.apm" not in {one.name for one in health.checks}
+    unexplained = assess(
+        facts(nothing, database=Database.DISCONNECTED, database_fault=None, jobs=()), NOW
+    )
     assert check(unexplained, "database").reason == "the catalogue cannot be read"
 
 
@@ -319,6 +205,18 @@ def test_thresholds_in_the_wrong_order(used: float, warning: float, critical: fl
     assert assess(known, NOW).status is Status.CRITICAL
 
 
+@given(percents, percents)
+def test_a_fuller_disk_is_never_healthier(one: float, other: float) -> None:
+    """Nor one with fewer inodes."""
+    less, more = sorted((one, other))
+    for disks in (
+        (DiskUsage(less, 5, 0), DiskUsage(more, 5, 0)),
+        (DiskUsage(0, 5, less), DiskUsage(0, 5, more)),
+    ):
+        emptier, fuller = (assess(facts(disk=disk), NOW).status for disk in disks)
+        assert BADNESS.index(fuller) >= BADNESS.index(emptier)
+
+
 def test_a_disk_that_cannot_be_looked_at() -> None:
     """It is not taken for an empty one."""
     health = assess(facts(disk=Fault("no permission", "Ask root.")), NOW)
@@ -333,21 +231,66 @@ def test_an_archive_on_no_disk() -> None:
     assert not any(one.name in ("disk", "inodes") for one in health.checks)
 
 
+@pytest.mark.parametrize("name", ["archive", "browser"])
+def test_what_no_run_can_do_without(name: str) -> None:
+    """An archive that is not mounted and a browser that is not there are critical, with advice."""
+    health = assess(facts(**{name: Fault("it is not\nthere", "Get it.")}), NOW)
+    assert health.problems == (Check(name, Status.CRITICAL, "it is not there", "Get it."),)
+    assert health.status is Status.CRITICAL
+    unexplained = assess(facts(**{name: Fault("")}), NOW)
+    assert check(unexplained, name).reason == f"the {name} cannot be used"
+    assert name not in {one.name for one in assess(facts(**{name: ""}), NOW).checks}
+
+
 def test_a_note_on_the_browser() -> None:
     """What is worth knowing is said, and is no fault."""
-    health = assess(facts(browser_note="the sandbox is off"), NOW)
+    health = assess(facts(browser="the sandbox is off"), NOW)
     assert health.status is Status.HEALTHY
     assert check(health, "browser").reason == "the sandbox is off"
 
 
-def test_the_job_and_its_runs() -> None:
-    """The last run, the next one's estimate and the last good one are told."""
-    bad, good = run(minutes(5), Outcome.PARTLY), run(minutes(15))
-    job = assess(facts(runs=(bad, good)), NOW).jobs[0]
-    assert (job.id, job.last_run, job.outcome) == ("download", bad.started_at, Outcome.PARTLY)
-    assert (job.next_run, job.last_good_run) == (NOW + minutes(5), good.started_at)
-    job = assess(facts(runs=()), NOW).jobs[0]
-    assert (job.last_run, job.outcome, job.next_run, job.last_good_run) == (None,) * 4
+@pytest.mark.parametrize(
+    ("held", "status"),
+    [
+        (minutes(-30), Status.HEALTHY),
+        (minutes(9), Status.HEALTHY),
+        (minutes(9.1), Status.WARNING),
+        (minutes(27), Status.WARNING),
+        (minutes(27.1), Status.CRITICAL),
+    ],
+)
+def test_a_run_that_holds_the_lock_for_too_long(held: timedelta, status: Status) -> None:
+    """Beyond its deadline and a minute to close it hangs; after three times that nothing runs."""
+    holder = LockHolder("download", 4711, NOW - held)
+    health = assess(facts(lock=holder, deadline=minutes(8)), NOW)
+    assert (health.status, health.lock) == (status, holder)
+    said = check(health, "lock")
+    assert said.reason.startswith("camdl download (pid 4711) holds the lock")
+    assert ("no run should for longer than 9 min" in said.reason) == (status is not Status.HEALTHY)
+    assert bool(said.advice) == (status is not Status.HEALTHY)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "status", "said"),
+    [
+        (60.0, Status.HEALTHY, "agrees with the source's"),
+        (-60.0, Status.HEALTHY, "agrees with the source's"),
+        (61.0, Status.WARNING, "is 1 min ahead of the source's, as of the run of 2025-09-08 19:55"),
+        (-61.0, Status.WARNING, "is 1 min behind the source's"),
+        (3600.0, Status.WARNING, "ahead"),
+        (-3601.0, Status.CRITICAL, "is 1 h behind the source's"),
+    ],
+)
+def test_a_clock_that_is_wrong(seconds: float, status: Status, said: str) -> None:
+    """A minute is noise; beyond that captures seem older or younger than they are."""
+    health = assess(facts(clock=ClockReading(seconds, NOW - FRESH)), NOW)
+    assert health.status is status
+    assert said in check(health, "clock").reason
+
+
+def test_a_clock_of_which_nothing_is_known() -> None:
+    """Nothing is said of it."""
+    assert "clock" not in {one.name for one in assess(facts(clock=None), NOW).checks}
 
 
 def test_now_is_an_instant() -> None:

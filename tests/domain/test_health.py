@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -32,7 +33,7 @@ INTERVAL = timedelta(minutes=10)
 def stream(name: str = "in_gate", age: timedelta | None = timedelta(minutes=4)) -> StreamHealth:
     """A healthy stream."""
     newest = None if age is None else NOW - age
-    return StreamHealth(name, Status.HEALTHY, INTERVAL, newest, age, 0)
+    return StreamHealth(name, Status.HEALTHY, INTERVAL, newest, age, 0, "apm", age)
 
 
 IN_GATE = stream()
@@ -67,6 +68,12 @@ def test_the_line_of_a_healthy_archive() -> None:
         "camdl OK - 2 streams, newest capture 4 min ago"
         " | in_gate_age=240s;1800;3600 out_gate_age=840s;1800;3600 disk=41%;80;90 inodes=3%;80;90"
     )
+
+
+def test_numbers_that_are_judged_are_those_that_are_told() -> None:
+    """A plugin's thresholds are for the age with the gate open, of which it is healthy."""
+    one = replace(stream(age=timedelta(hours=9)), open_age=timedelta(minutes=5))
+    assert "in_gate_age=300s;1800;3600" in health(streams=(one,)).line()
 
 
 def test_the_line_when_little_is_known() -> None:
@@ -124,14 +131,18 @@ def test_the_health_files_form() -> None:
                 "status": "healthy",
                 "newest_capture": "2025-09-08T20:18:30Z",
                 "age_seconds": 240,
+                "open_age_seconds": 240,
                 "consecutive_failures": 0,
+                "site": "apm",
             },
             {
                 "name": "out",
                 "status": "healthy",
                 "newest_capture": None,
                 "age_seconds": None,
+                "open_age_seconds": None,
                 "consecutive_failures": 0,
+                "site": "apm",
             },
         ],
         "checks": [

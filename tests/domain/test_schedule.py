@@ -12,7 +12,7 @@ from cronsim import CronSim
 from hypothesis import given
 from hypothesis import strategies as st
 
-from camdl.domain.schedule import Job, jobs, remark, step
+from camdl.domain.schedule import JOBS, Job, jobs, remark, step
 
 NOW = datetime(2025, 9, 8, 20, 30, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -60,6 +60,8 @@ def test_ids_and_verbs() -> None:
     assert [(one.id, one.verb) for one in jobs(10)] == [
         (name, name) for name in ("download", "health", "cleanup", "verify")
     ]
+    assert tuple(one.id for one in jobs(10)) == JOBS
+    assert [one.id for one in jobs(10) if not one.is_recorded] == ["health"]
 
 
 @given(INTERVALS, INSTANTS)

@@ -18,10 +18,12 @@ from werkzeug import Response
 
 from camdl import __version__
 from camdl.deadline import Deadline
+from camdl.domain.failures import FailureKind
 from camdl.domain.outcomes import Body, Failed, Rejected
 from camdl.domain.sites import origin
 from camdl.fetching.images import HttpFetcher
 from camdl.fetching.retry import RetryPolicy, retrying
+from camdl.source_clock import SourceClock
 from tests.support.http import (
     Conversation,
     RawServer,
@@ -47,7 +49,7 @@ RETRIES = 2
 TIMEOUT = 0.5
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 NO_LENGTH = b"HTTP/1.1 200 OK\r\n\r\n"
-CUT = Failed("no whole answer from 127.0.0.1 within 0.5 s")
+CUT = Failed("no whole answer from 127.0.0.1 within 0.5 s", kind=FailureKind.TIMEOUT)
 
 
 @pytest.fixture
@@ -55,7 +57,11 @@ def make() -> Iterator[Make]:
     """Makes fetchers with few, quick retries, and closes them."""
     made: list[HttpFetcher] = []
 
-    def new(timeout_seconds: float = TIMEOUT, max_bytes: int = 1_000_000) -> HttpFetcher:
+    def new(
+        timeout_seconds: float = TIMEOUT,
+        max_bytes: int = 1_000_000,
+        source_clock: SourceClock | None = None,
+    ) -> HttpFetcher:
         policy = RetryPolicy(RETRIES, 0.01, 2.0, 0.02)
         fetcher = HttpFetcher(
             retrying(policy, Deadline.after(60)),
@@ -63,6 +69,7 @@ def make() -> Iterator[Make]:
             max_bytes=max_bytes,
             connections=4,
             clock=lambda: NOW,
+            source_clock=source_clock,
         )
         made.append(fetcher)
         return fetcher
@@ -142,6 +149,7 @@ def test_a_passing_answer_is_retried(make: Make, httpserver: HTTPServer, status:
     got = get(make(), httpserver.url_for("/x"))
     assert isinstance(got, Failed)
     assert f"HTTP {status}" in got.reason
+    assert got.kind is FailureKind.HTTP_STATUS
     assert got.not_before is None
     assert len(httpserver.log) == 1 + RETRIES
 
@@ -156,7 +164,19 @@ def test_a_fault_that_passes_leaves_no_trace(make: Make, httpserver: HTTPServer)
 def test_an_unknown_status_is_named_by_its_number(make: Make) -> None:
     """A status that nobody registered is told as it is."""
     with RawServer(always(answer("499 Gone\x1b[31m fishing"))) as server:
-        assert get(make(), server.origin) == Rejected("the answer is HTTP 499")
+        assert get(make(), server.origin) == Rejected(
+            "the answer is HTTP 499", FailureKind.HTTP_STATUS
+        )
+
+
+def test_what_time_a_server_says_it_is_is_heard(make: Make) -> None:
+    """Ours is compared with it, whatever the answer is about."""
+    header = f"Date: {format_datetime(NOW - timedelta(minutes=5), usegmt=True)}"
+    for status in ("200 OK", "404 Not Found"):
+        clock = SourceClock(lambda: NOW)
+        with RawServer(always(answer(status, b"image", header))) as server:
+            get(make(source_clock=clock), server.origin)
+        assert clock.offset_seconds() == 300
 
 
 # Limits of the body
@@ -281,7 +301,8 @@ def test_a_name_that_takes_for_ever_is_cut(make: Make, monkeypatch: pytest.Monke
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: released.wait(30))
     got = get(make(), "http://gate.example/x")
     released.set()
-    assert got == Failed("no whole answer from gate.example within 0.5 s")
+    told = "no whole answer from gate.example within 0.5 s"
+    assert got == Failed(told, kind=FailureKind.TIMEOUT)
 
 
 def test_the_second_address_is_tried(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -340,6 +361,7 @@ def test_a_broken_answer_is_retried(make: Make, handler: Handler, told: str) -> 
         got = get(make(), server.origin)
         assert isinstance(got, Failed)
         assert told in got.reason
+        assert got.kind is FailureKind.UNREACHABLE
         assert server.connections == 1 + RETRIES
 
 
@@ -399,6 +421,7 @@ def test_a_redirect_elsewhere_is_refused_before_connecting(make: Make) -> None:
             got = get(make(), server.origin)
     assert isinstance(got, Rejected)
     assert "none of the site's hosts" in got.reason
+    assert got.kind is FailureKind.REFUSED
     assert "secret" not in got.reason
     assert internal.connections == 0
     assert len(server.requests) == 1
@@ -430,14 +453,16 @@ def test_odd_redirects_are_refused(make: Make, location: str) -> None:
 def test_a_redirect_loop_ends(make: Make) -> None:
     """Five redirects are followed, the sixth is one too many."""
     with RawServer(always(answer("302 Found", b"", "Location: /again"))) as server:
-        assert get(make(), server.origin) == Rejected("more than 5 redirects")
+        assert get(make(), server.origin) == Rejected("more than 5 redirects", FailureKind.REFUSED)
         assert len(server.requests) == 6
 
 
 def test_a_redirect_without_a_target_is_rejected(make: Make) -> None:
     """A redirect that leads nowhere is an answer without an image."""
     with RawServer(always(answer("302 Found"))) as server:
-        assert get(make(), server.origin) == Rejected("the answer is HTTP 302 Found")
+        assert get(make(), server.origin) == Rejected(
+            "the answer is HTTP 302 Found", FailureKind.HTTP_STATUS
+        )
 
 
 def test_redirects_share_one_attempt(make: Make) -> None:
@@ -481,7 +506,7 @@ def test_a_long_retry_after_is_put_off(make: Make, header: str, seconds: int) ->
     with RawServer(always(answer("503 x", b"", f"Retry-After: {header}"))) as server:
         got = get(make(), server.origin)
         told = "127.0.0.1 answered HTTP 503 Service Unavailable"
-        assert got == Failed(told, NOW + timedelta(seconds=seconds))
+        assert got == Failed(told, NOW + timedelta(seconds=seconds), FailureKind.HTTP_STATUS)
         assert len(server.requests) == 1
 
 
@@ -518,6 +543,7 @@ def test_a_long_rest_holds_for_the_whole_host(make: Make) -> None:
         got = get(fetcher, f"{server.origin}/2")
         assert isinstance(got, Failed)
         assert got.reason == "127.0.0.1 asks to be left alone for 3600 s"
+        assert got.kind is FailureKind.DEFERRED
         assert got.not_before is not None
         assert timedelta(seconds=3590) < got.not_before - NOW <= timedelta(seconds=3600)
         assert len(server.requests) == 1
@@ -567,6 +593,7 @@ def test_an_untrusted_certificate_fails_at_once(make: Make, tmp_path: Path) -> N
         got = get(make(), server.origin)
         assert isinstance(got, Failed)
         assert got.reason.startswith("the certificate of 127.0.0.1 is not trusted: self")
+        assert got.kind is FailureKind.CERTIFICATE
         assert server.requests == []
         assert server.connections == 1
 
@@ -597,7 +624,8 @@ def test_https_never_leads_to_http(
         moved = answer("302 Found", b"", f"Location: {plain.origin}/")
         with RawServer(always(moved), tls_context(certificate)) as server:
             got = get(make(), server.origin, origin(plain.origin))
-    assert got == Rejected("a redirect was not followed: it leads from https to http")
+    told = "a redirect was not followed: it leads from https to http"
+    assert got == Rejected(told, FailureKind.REFUSED)
     assert plain.connections == 0
 
 
@@ -646,7 +674,9 @@ def test_close_cuts_what_is_under_way(make: Make) -> None:
         fetcher.close()
         assert isinstance(waiting.result(), Failed)
         assert time.monotonic() - began < 20
-        assert get(fetcher, server.origin) == Failed("not asked for: the run is over")
+        assert get(fetcher, server.origin) == Failed(
+            "not asked for: the run is over", kind=FailureKind.DEADLINE
+        )
         assert server.connections == 1
 
 

@@ -12,13 +12,16 @@ import tempfile
 import threading
 import time
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from camdl.domain.health import LockHolder
 from camdl.errors import ConfigError, ExitCode, InterruptedRunError, LockHeldError, StorageError
 from camdl.ops.lock import FileLock
+from camdl.ops.lock import holder as lock_holder
 from tests.support.strace import straced, unmeasured
 
 if TYPE_CHECKING:
@@ -304,6 +307,89 @@ def test_a_holder_that_cannot_be_told_is_not_named(tmp_path: Path, note: str | N
         if note is None:
             path.unlink()
             assert lock._holder() == ""  # between two tries, a file can go
+
+
+def test_who_holds_it_is_told_without_touching_it(tmp_path: Path) -> None:
+    """Since when, too. One that has let go, or was killed, holds nothing any more."""
+    path = tmp_path / "camdl.lock"
+    assert lock_holder(path) is None
+    before = datetime.now(UTC).replace(microsecond=0)
+    with holder(path) as process:
+        content = path.read_bytes()
+        found = lock_holder(path)
+        assert found is not None
+        assert (found.verb, found.pid) == ("download", process.pid)
+        assert before <= found.since <= datetime.now(UTC)
+        assert path.read_bytes() == content
+        process.kill()
+    assert lock_holder(path) is None
+    with FileLock(path, "cleanup").hold(0):
+        found = lock_holder(path)
+        assert found is not None
+        assert (found.verb, found.pid) == ("cleanup", os.getpid())
+    assert lock_holder(path) is None
+
+
+def test_looking_at_it_turns_nobody_away(tmp_path: Path) -> None:
+    """However often it is looked at, a run that starts meanwhile gets it."""
+    path = tmp_path / "camdl.lock"
+    with FileLock(path).hold(0):
+        pass  # so that there is something to look at
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.is_set():
+            lock_holder(path)
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        for _ in range(300):
+            with FileLock(path).hold(0):
+                pass
+    finally:
+        over.set()
+        looking.join()
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        "camdl download, pid 1, started 2025-09-08T20:00:00Z",  # alive, and holds no lock
+        "camdl download, pid 4194305, started 2025-09-08T20:00:00Z",
+        f"camdl download, pid {os.getpid()}, started 2025-99-08T20:00:00Z",
+        f"camdl download, pid {os.getpid()}, started long ago",
+        "something else",
+        "",
+    ],
+)
+def test_a_note_that_cannot_be_so_names_nobody(tmp_path: Path, note: str) -> None:
+    """That of an earlier holder, above all: its number may be another process's by now."""
+    path = tmp_path / "camdl.lock"
+    with FileLock(path).hold(0):
+        path.write_text(note)
+        assert lock_holder(path) is None
+
+
+def test_where_the_kernel_does_not_tell_a_live_process_is_believed(tmp_path: Path) -> None:
+    """There is no list of locks on every system."""
+    path = tmp_path / "camdl.lock"
+    note = f"camdl download, pid {os.getpid()}, started 2025-09-08T20:00:00Z"
+    path.write_text(note)
+    assert lock_holder(path) is None
+    found = lock_holder(path, tmp_path / "nowhere")
+    assert found == LockHolder("download", os.getpid(), datetime(2025, 9, 8, 20, tzinfo=UTC))
+
+
+def test_one_that_waits_for_a_lock_does_not_hold_it(tmp_path: Path) -> None:
+    """The kernel lists those too, and lines of other forms are passed over."""
+    path, kernel = tmp_path / "camdl.lock", tmp_path / "locks"
+    path.write_text(f"camdl download, pid {os.getpid()}, started 2025-09-08T20:00:00Z")
+    place = f"{os.getpid()} 00:2a:{path.stat().st_ino} 0 EOF"
+    kernel.write_text(f"1: OFDLCK\n1: -> FLOCK  ADVISORY  WRITE {place}\n")
+    assert lock_holder(path, kernel) is None
+    kernel.write_text(f"1: FLOCK  ADVISORY  WRITE {place}\n")
+    assert lock_holder(path, kernel) is not None
 
 
 def test_a_holder_of_another_user_is_named() -> None:

@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from rich.console import Console
 
-from camdl.domain.assessment import Facts, StreamFacts, assess
+from camdl.domain.assessment import assess
+from camdl.domain.facts import Facts, StreamFacts
 from camdl.domain.health import Database, DiskUsage
 from camdl.domain.outcomes import Counts, Outcome, RunRecord, StreamHistory, StreamResult
 from camdl.report.tables import reason_lines, show_health, show_run, total_line
@@ -123,15 +124,13 @@ def test_colour_only_where_it_is_wanted(dull: dict[str, str]) -> None:
 def test_the_verdict_for_a_person() -> None:
     """Every check has its row, and what to do stands below in one line each."""
     history = StreamHistory("in_gate", NOW - timedelta(hours=2), 1, "no\nimage [red]")
-    last = run()
     facts = Facts(
         version="1.0",
         streams=(
             StreamFacts("in_gate", timedelta(minutes=10), history),
             StreamFacts("out_gate", timedelta(minutes=10), None),
         ),
-        runs=(last,),
-        interval=timedelta(minutes=10),
+        jobs=(),
         database=Database.CONNECTED,
         disk=DiskUsage(41, 10**12, 3),
     )

@@ -6,8 +6,11 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import pytest
+
 from camdl import __version__
 from camdl.ops.lock import FileLock
+from tests.support.gate import PICTURE
 
 if TYPE_CHECKING:
     from tests.support.gate import Gate
@@ -74,7 +77,7 @@ def test_the_record_as_json(program: Program, gate: Gate) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     record = json.loads(done.stdout)
     counts = {"listed": 2, "new": 2, "saved": 2, "duplicate": 0, "rejected": 0, "failed": 0}
-    counts |= {"deleted": 0, "freed_bytes": 0}
+    counts |= {"deleted": 0, "freed_bytes": 0, "saved_bytes": 2 * len(PICTURE)}
     streams = record.pop("streams")
     started, ended = (datetime.fromisoformat(record.pop(k)) for k in ("started_at", "ended_at"))
     assert gate.now <= started <= ended <= datetime.now(UTC)
@@ -84,6 +87,7 @@ def test_the_record_as_json(program: Program, gate: Gate) -> None:
         "outcome": "ok",
         "exit_code": 0,
         "error": "",
+        "clock_offset_seconds": pytest.approx(0, abs=30),
         "counts": {name: 2 * count for name, count in counts.items()},
     }
     for stream, name in zip(streams, gate.streams, strict=True):
@@ -95,6 +99,7 @@ def test_the_record_as_json(program: Program, gate: Gate) -> None:
             "newest": f"{gate.taken[name][-1]:%Y-%m-%dT%H:%M:%SZ}",
             "reason": "",
             "unreachable": False,
+            "failures": {},
         }
 
 
@@ -139,9 +144,11 @@ def test_the_health_file_of_a_good_run(program: Program, gate: Gate) -> None:
     ]
     assert said["database"] == "connected"
     assert 0 <= said["disk_usage_percent"] <= 100
-    (job,) = said["jobs"]
-    assert (job["id"], job["outcome"]) == ("download", "ok")
-    assert job["last_run"] < job["next_run"]
+    assert [job["id"] for job in said["jobs"]] == ["download", "health", "cleanup", "verify"]
+    job = said["jobs"][0]
+    assert job["outcome"] == "ok"
+    assert job["last_run"] == job["last_good_run"] < job["next_run"]
+    assert all(job["next_run"] > said["timestamp"] for job in said["jobs"])
     assert [(one["name"], one["status"], one["newest_capture"]) for one in said["streams"]] == [
         (name, "healthy", newest) for name in gate.streams
     ]

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from camdl.domain.captures import utc
 from camdl.domain.outcomes import (
+    ClockReading,
     Duplicate,
     Failed,
+    JobHistory,
     Outcome,
     PendingCapture,
     Rejected,
@@ -53,7 +55,7 @@ class FakeCatalogue:
             started_at=self.runs[run.id].started_at,
             ended_at=_utc(run.ended_at),
             streams=tuple(
-                replace(one, newest=_utc(one.newest))
+                replace(one, newest=_utc(one.newest), failures=tuple(sorted(one.failures)))
                 for one in sorted(run.streams, key=lambda one: one.stream)
             ),
         )
@@ -114,16 +116,42 @@ class FakeCatalogue:
         found = [run for run in self.runs.values() if run.verb == verb]
         return tuple(sorted(found, key=lambda run: (run.started_at, run.id), reverse=True)[:limit])
 
+    def job_history(self, verb: str) -> JobHistory:
+        """The newest run, the newest that has ended, and when the newest good one began."""
+        newest = self.last_runs(verb, len(self.runs))
+        if not newest:
+            return JobHistory()
+        ended = next((run for run in newest if run.ended_at is not None), None)
+        good = next((run.started_at for run in newest if run.outcome is Outcome.OK), None)
+        return JobHistory(replace(newest[0], streams=()), ended, good)
+
+    def first_run(self) -> datetime | None:
+        """When the first run began."""
+        self._fail()
+        return min((run.started_at for run in self.runs.values()), default=None)
+
+    def clock_reading(self) -> ClockReading | None:
+        """How our clock stood in the last download that could tell."""
+        for run in self.last_runs("download", len(self.runs)):
+            if run.clock_offset_seconds is not None:
+                return ClockReading(run.clock_offset_seconds, run.started_at)
+        return None
+
     def stream_history(self, stream: str) -> StreamHistory:
         """The newest capture, and the failures since the stream was last listed."""
         failures: list[StreamResult] = []
+        asked: list[datetime] = []
         for run in sorted(self.runs.values(), key=lambda run: run.started_at):
             for result in run.streams if run.verb == "download" else ():
+                if result.stream == stream:
+                    asked.append(run.started_at)
                 if result.stream != stream or result.outcome is Outcome.INTERRUPTED:
                     continue
                 failures = [*failures, result] if result.outcome is Outcome.FAILED else []
         reason = failures[-1].reason if failures else ""
-        return StreamHistory(stream, self.newest(stream), len(failures), reason)
+        newest = self.newest(stream)
+        asked_since = min(asked, default=None) if newest is None else None
+        return StreamHistory(stream, newest, len(failures), reason, asked_since)
 
     def _fail(self) -> None:
         if self.fault:

@@ -12,7 +12,7 @@ from camdl.catalogue import opening
 from camdl.catalogue.database import Database
 from camdl.catalogue.ledger import SqlLedger
 from camdl.domain.captures import Capture, ListedCapture
-from camdl.domain.health import DiskUsage
+from camdl.domain.schedule import jobs
 from camdl.domain.sites import Stream
 from camdl.domain.templates import UrlTemplate
 from camdl.errors import CamdlError
@@ -27,6 +27,7 @@ from camdl.verbs.download import Order, download
 from tests.support.fake_fetcher import FakeFetcher
 from tests.support.fake_source import FakeSource
 from tests.support.images import gate_jpeg
+from tests.support.looks import FakeLooks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,14 +108,13 @@ class World:
     def write_health(self, run: RunRecord) -> None:
         """Write the verdict on a roomy disk."""
         with ExitStack() as stack:
-            verdict = health_verb.health(
-                lambda: stack.enter_context(self.catalogue()),
-                lambda: DiskUsage(10, 10**12, 1),
-                self.streams,
-                interval=INTERVAL,
-                now=self.clock,
-                last_run=run,
-            )
+            looks = FakeLooks()
+            try:
+                looks.there = stack.enter_context(self.catalogue())
+            except CamdlError as error:
+                looks.there = error
+            order = health_verb.Order(self.streams, jobs(10), INTERVAL)
+            verdict = health_verb.health(order, looks, self.clock, run)
         health_file.write(self.health_file, verdict.to_dict())
 
     @contextmanager

@@ -206,7 +206,7 @@ def test_every_day_is_archived(past: Past) -> None:
     finished = past.backfill(3)
     assert past.archived_days() == [(day, 3) for day in days_ago(0, 1, 2, 3)]
     assert (finished.run.exit_code, finished.error) == (0, None)
-    assert finished.run.counts == Counts(listed=12, new=12, saved=12)
+    assert finished.run.counts == Counts(12, 12, saved=12, saved_bytes=12 * len(PICTURE))
 
 
 def test_newest_day_comes_first(past: Past) -> None:

@@ -17,6 +17,7 @@ from camdl.catalogue.database import Database
 from camdl.catalogue.keeping import SqlKeeping
 from camdl.catalogue.ledger import SqlLedger
 from camdl.catalogue.rows import SqlCatalogue
+from camdl.domain.failures import FailureKind
 from camdl.domain.gaps import Cause, State
 from camdl.domain.outcomes import Counts, Failed, Outcome, Rejected
 from camdl.domain.windows import Window
@@ -48,8 +49,9 @@ if TYPE_CHECKING:
     from camdl.domain.outcomes import Body, ImageOutcome, RunRecord, StreamResult
     from camdl.verbs.collecting import Finished, Order, Ports
 
-GONE = Rejected("the answer is HTTP 404 Not Found")
-BUSY = Failed("the answer is HTTP 503 Service Unavailable")
+GONE = Rejected("the answer is HTTP 404 Not Found", FailureKind.HTTP_STATUS)
+BUSY = Failed("the answer is HTTP 503 Service Unavailable", kind=FailureKind.HTTP_STATUS)
+SIZE = len(PICTURE)
 SOON = 20.0
 HOUR = timedelta(hours=1)
 
@@ -164,7 +166,7 @@ def test_everything_listed_is_archived(world: World) -> None:
     world.publish("out_gate", 6)
     finished = world.download()
     assert archived(world) == ["in_gate 25", "in_gate 15", "out_gate 6", "in_gate 5"]
-    assert finished.run.counts == Counts(listed=4, new=4, saved=4)
+    assert finished.run.counts == Counts(listed=4, new=4, saved=4, saved_bytes=4 * SIZE)
     assert (finished.run.exit_code, finished.error) == (0, None)
 
 
@@ -341,7 +343,10 @@ def test_latest_takes_the_newest_of_each_stream(world: World) -> None:
     world.publish("out_gate", 6, 16)
     run = world.download(latest=1).run
     assert archived(world) == ["out_gate 6", "in_gate 5"]
-    assert (run.exit_code, run.counts) == (0, Counts(listed=5, new=5, saved=2))
+    assert (run.exit_code, run.counts) == (
+        0,
+        Counts(listed=5, new=5, saved=2, saved_bytes=2 * SIZE),
+    )
 
 
 def test_what_latest_left_out_is_not_forgotten(world: World) -> None:
@@ -654,7 +659,7 @@ def test_what_fell_off_the_page_is_still_asked_for(world: World) -> None:
     world.fetcher.answers[capture.url] = PICTURE
     run = world.download().run
     assert archived(world) == ["in_gate 25", "in_gate 5"]
-    assert run.streams[0].counts == Counts(listed=1, new=2, saved=2)
+    assert run.streams[0].counts == Counts(listed=1, new=2, saved=2, saved_bytes=2 * SIZE)
 
 
 def test_what_is_pending_comes_without_its_page_too(world: World) -> None:
@@ -683,8 +688,28 @@ def test_an_image_that_stays_bad_is_given_up_with_the_retention(world: World) ->
 def test_equal_reasons_are_counted(world: World) -> None:
     """Many images that fail alike make one short reason."""
     world.publish("in_gate", 5, 15, 25, image=GONE)
-    reason = world.download().run.streams[0].reason
-    assert reason == f"3 x {GONE.reason}"
+    result = world.download().run.streams[0]
+    assert result.reason == f"3 x {GONE.reason}"
+    assert result.failures == ((FailureKind.HTTP_STATUS, 3),)
+
+
+def test_what_kind_of_thing_failed_is_counted(world: World) -> None:
+    """Of images and of listings; what was not asked for, and what broke off, has its kind too."""
+    world.publish("in_gate", 5, image=b"<html>")
+    world.fetcher.answers |= {one.url: BUSY for one in world.publish("out_gate", 6)}
+    listing = world.source.answers["out_gate"]
+    assert isinstance(listing, Listing)
+    world.source.answers["out_gate"] = replace(listing, shortfall="a day was not read")
+    in_gate, out_gate = world.download().run.streams
+    assert in_gate.failures == ((FailureKind.NOT_AN_IMAGE, 1),)
+    assert out_gate.failures == ((FailureKind.HTTP_STATUS, 1), (FailureKind.INCOMPLETE, 1))
+    world.source.answers["in_gate"] = NoListing("in_gate", "no image matches")
+    world.source.answers["out_gate"] = NoListing("out_gate", "no route", unreachable=True)
+    world.clock += timedelta(minutes=10)
+    in_gate, out_gate = world.download().run.streams
+    assert (FailureKind.UNREADABLE, 1) in in_gate.failures
+    assert (FailureKind.UNREACHABLE, 1) in out_gate.failures
+    assert world.last_run().streams == (in_gate, out_gate)
 
 
 def test_a_source_that_asks_to_be_left_alone_is_left_alone(world: World) -> None:
@@ -697,6 +722,7 @@ def test_a_source_that_asks_to_be_left_alone_is_left_alone(world: World) -> None
     assert world.fetcher.asked == [capture.url]
     assert second.streams[0].counts == Counts(listed=1, new=1, failed=1)
     assert second.streams[0].reason == "the source asked to be left alone until 20:45:00Z"
+    assert second.streams[0].failures == ((FailureKind.DEFERRED, 1),)
     assert world.pending("in_gate")[0].not_before == later
 
 
@@ -768,7 +794,8 @@ def test_the_deadline_ends_the_run_and_the_next_one_does_the_rest(
     assert time.monotonic() - began < SOON
     may_go.set()
     assert (run.exit_code, run.streams[0].reason) == (1, "2 x the run's deadline passed")
-    assert run.streams[0].counts == Counts(listed=3, new=3, saved=1, failed=2)
+    assert run.streams[0].failures == ((FailureKind.DEADLINE, 2),)
+    assert run.streams[0].counts == Counts(3, 3, saved=1, failed=2, saved_bytes=SIZE)
     assert archived(world) == ["in_gate 5"]
     assert len(world.pending("in_gate")) == 2
     assert invariants.health(world.health_file)["streams"][0]["name"] == "in_gate"
