@@ -16,6 +16,7 @@ import sys
 from camdl.demo.browser import provide
 from camdl.errors import CamdlError
 from camdl.wiring import found_browser
+from tests.support.postgres import tool
 
 # Programs that tests start, and Debian's packages with them.
 _PROGRAMS = {
@@ -32,13 +33,16 @@ _PROGRAMS = {
     "systemctl": "systemd",
     "dbus-daemon": "dbus-user-session",  # and what a user's own systemd needs
     "logrotate": "logrotate",
+    "initdb": "postgresql",  # a server of the tests' own
+    "pg_dump": "postgresql-client",
+    "rsync": "rsync",  # as the runbook has it
 }
 _WHOLE_SUITE = ("-n", "auto", "--dist", "loadgroup", "--cov", "--cov-report", "term-missing")
 
 
 def main(arguments: list[str]) -> int:
     """Exit as pytest does, or with 1 where something is missing."""
-    missing = sorted({pkg for name, pkg in _PROGRAMS.items() if not shutil.which(name)})
+    missing = sorted({pkg for name, pkg in _PROGRAMS.items() if not tool(name)})
     if missing and not _install(missing):
         return 1
     try:

@@ -1,10 +1,55 @@
-"""What holds for all tests."""
+"""What holds for all tests, and the databases that they have."""
 
 from __future__ import annotations
 
 import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support.catalogues import Store
+    from tests.support.postgres import Postgres
+
+KINDS = ["sqlite", "postgres"]
 
 
 def pytest_configure() -> None:
     """Take SIGHUP as usual: what starts the suite may have it ignored, and that is inherited."""
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server for all tests of this process."""
+    from tests.support.postgres import Postgres
+
+    with Postgres() as server:
+        yield server
+
+
+@pytest.fixture(params=KINDS)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """A database of each kind with an empty catalogue in it."""
+    from tests.support.catalogues import SqliteStore, empty_catalogue
+
+    if request.param == "sqlite":
+        yield SqliteStore(empty_catalogue(tmp_path / "camdl.db"))
+    else:
+        with request.getfixturevalue("postgres").catalogue() as made:
+            yield made
+
+
+@pytest.fixture(params=KINDS)
+def blank(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """A database of each kind with nothing in it; SQLite's file is not there."""
+    from tests.support.catalogues import SqliteStore
+
+    if request.param == "sqlite":
+        yield SqliteStore(tmp_path / "data" / "camdl.db")
+    else:
+        with request.getfixturevalue("postgres").database() as made:
+            yield made

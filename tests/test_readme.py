@@ -23,6 +23,8 @@ from tests.support.images import gate_jpeg
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.support.postgres import Postgres
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 BLOCK = re.compile(r"^```(?P<kind>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -160,6 +162,31 @@ def shape(value: object) -> object:
 def test_configuration_shown_is_sound(home: Path) -> None:
     """The README's configuration is accepted."""
     assert camdl("camdl config check", home).returncode == 0
+
+
+def test_postgresql_needs_no_more_than_is_shown(
+    home: Path, tmp_path: Path, postgres: Postgres
+) -> None:
+    """The commands of its section make the catalogue, and everything else stays as it is."""
+    (shown,) = (block for block in blocks("sh") if "DATABASE_URL" in block)
+    camdl_here = tmp_path / "camdl"
+    camdl_here.write_text(f'#!/bin/sh\nexec {sys.executable} -m camdl "$@"\n')
+    camdl_here.chmod(0o755)
+    (tmp_path / "camdl.toml").write_text((home / "camdl.toml").read_text())
+    environ = {name: text for name, text in os.environ.items() if not name.startswith("CAMDL_")}
+    with postgres.database() as store:
+        commands = re.sub(r"postgresql://\S+", lambda _: f"'{store.url}'", shown)
+        done = subprocess.run(
+            ["bash", "-ec", f"{commands}camdl download --stream in_gate --latest 2"],
+            cwd=tmp_path,
+            env={**environ, "PATH": f"{tmp_path}:{environ['PATH']}", "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        assert store.sql("SELECT count(*) FROM captures") == [(2,)]
 
 
 def test_ci_runs_both_front_doors() -> None:

@@ -1,15 +1,12 @@
-"""A consistent copy of the catalogue while runs go on."""
+"""A consistent copy of a SQLite catalogue while runs go on."""
 
 from __future__ import annotations
 
-import shlex
 import sqlite3
 import stat
 import time
 from contextlib import closing
 from typing import TYPE_CHECKING
-
-from sqlalchemy.engine import make_url
 
 from camdl.catalogue.database import Database, State
 from camdl.domain.text import one_line
@@ -24,60 +21,34 @@ _STEP_PAGES = 1000
 _STEP_SLEEP_SECONDS = 0.01
 _FRESH_STARTS = 3
 _PATIENCE_SECONDS = 60.0
-# What of a PostgreSQL URL a command line may show, and needs.
-_HARMLESS = frozenset({"sslmode", "sslrootcert", "sslcert", "sslkey", "host", "port", "user"})
 # The primary codes of SQLite's faults that are the copy's disk's, not the catalogue's.
 _OF_THE_DISK = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
 
 
-class SqlBackup:
-    """Implements `camdl.verbs.backup.Copying` for the database at `url`."""
+class SqliteBackup:
+    """Implements `camdl.verbs.backup.Copying` for the SQLite database at `url`."""
 
     def __init__(self, url: str) -> None:
-        """Prepare to copy it.
-
-        Raises:
-            ConfigError: there is no driver for such a URL.
-        """
-        self._url = make_url(url)
-        self._is_sqlite = self._url.get_backend_name() == "sqlite"
-        # A server's needs no driver here to be left to its own tool.
-        self._database = Database(url if self._is_sqlite else "sqlite://")
+        self._database = Database(url)
 
     @property
     def name(self) -> str:
         """What to call the database."""
-        if self._is_sqlite:
-            return self._database.name
-        return self._url.set(query={}).render_as_string(hide_password=True)
+        return self._database.name
 
     @property
     def file(self) -> Path | None:
-        """Its file; None for one that has none."""
+        """Its file."""
         return self._database.file
 
-    def refuse(self, target: Path) -> None:
-        """Make sure that there is a catalogue, and one that is copied this way.
+    def refuse(self, target: Path) -> None:  # noqa: ARG002  # any file will do
+        """Make sure that there is a catalogue.
 
         Raises:
-            ConfigError: another program copies such a database, or it is no catalogue of camdl.
+            ConfigError: it is no catalogue of camdl.
             CatalogueError: there is none, or it cannot be read.
         """
-        if not self._is_sqlite:
-            raise ConfigError(
-                f"{self.name} is copied by PostgreSQL's own tool",
-                advice=f"Run: {self._dump_command(target)}",
-            )
-        state = self._database.state()
-        if state is State.ABSENT:
-            raise CatalogueError(
-                f"there is no catalogue in {self.name}", advice="Correct database_url."
-            )
-        if state is State.FOREIGN:
-            raise ConfigError(
-                f"the database {self.name} is of a newer camdl, or holds no catalogue of camdl",
-                advice="Use the newer camdl, or correct database_url.",
-            )
+        refuse_what_is_none(self._database)
 
     def copy(self, target: Path) -> int:
         """Write a copy into the empty file `target`, check it, and say how many captures it has.
@@ -112,11 +83,24 @@ class SqlBackup:
             return StorageError(f"{self.name} cannot be copied to {target.parent}: {said}")
         return CatalogueError(f"the catalogue {self.name}: {said}")
 
-    def _dump_command(self, target: Path) -> str:
-        query = {name: value for name, value in self._url.query.items() if name in _HARMLESS}
-        url = self._url.set(drivername="postgresql", query=query)
-        shown = url._replace(password=None).render_as_string(hide_password=False)
-        return shlex.join(["pg_dump", "--format=custom", f"--file={target}", shown])
+
+def refuse_what_is_none(database: Database) -> None:
+    """Make sure that there is a catalogue in `database`, of this version or an older one.
+
+    Raises:
+        ConfigError: it is a newer camdl's, or none of camdl's.
+        CatalogueError: there is none, or it cannot be read.
+    """
+    state = database.state()
+    if state is State.ABSENT:
+        raise CatalogueError(
+            f"there is no catalogue in {database.name}", advice="Correct database_url."
+        )
+    if state is State.FOREIGN:
+        raise ConfigError(
+            f"the database {database.name} is of a newer camdl, or holds no catalogue of camdl",
+            advice="Use the newer camdl, or correct database_url.",
+        )
 
 
 def _copy(file: Path, target: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import Enum, auto
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,6 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import (
     ArgumentError,
     DBAPIError,
-    NoSuchModuleError,
     SQLAlchemyError,
     StatementError,
 )
@@ -26,7 +25,9 @@ from camdl.errors import CatalogueError, ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import URL, Connection, Engine
+
+    from camdl.catalogue.postgres import Server
 
 VERSION_TABLE = "alembic_version"
 
@@ -56,16 +57,9 @@ class Database:
         Raises:
             ConfigError: it is no URL of a database, or there is no driver for it.
         """
-        try:
-            self._url = make_url(url)
-        except (ArgumentError, ValueError):
-            # The cause may quote a part of the URL, and so a password.
-            raise ConfigError(
-                "database_url cannot be understood",
-                advice="It looks like sqlite:///data/camdl.db, or postgresql://user@host/name; "
-                "in a password, characters such as @ / : % are written %40 %2F %3A %25.",
-            ) from None
+        self._url = understood(url)
         self._may_create = may_create
+        self._server = self._make_server()
         self._engine = self._make_engine()
 
     @property
@@ -73,7 +67,8 @@ class Database:
         """What messages call it: the file, or the URL without its password and parameters."""
         if self.is_sqlite:
             return self._url.database or "in memory"
-        return self._url.set(query={}).render_as_string(hide_password=True)
+        plain = self._url.set(drivername=self._url.get_backend_name(), query={})
+        return plain.render_as_string(hide_password=True)
 
     @property
     def is_sqlite(self) -> bool:
@@ -91,26 +86,37 @@ class Database:
         return self._engine
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
+    def transaction(self, *, writes: bool = False, thorough: bool = False) -> Iterator[Connection]:
         """A connection in a transaction that is committed at the end of the `with`.
+
+        Only one that `writes` may change anything, and at most one at a time does. A server has
+        minutes for what is `thorough` and looks at every row, else seconds.
 
         Raises:
             CatalogueError: the database cannot be used; nothing of the transaction is kept.
         """
-        with self.errors_told(), self._engine.begin() as connection:
+        engine = self._engine.execution_options(writes=writes)
+        with self.errors_told(), engine.begin() as connection:
+            if self._server:
+                self._server.begin(connection, writes=writes, thorough=thorough)
             yield connection
 
     @contextmanager
     def migration(self) -> Iterator[Connection]:
-        """As `transaction`, for changes of the schema.
+        """As `transaction`, for changes of the schema; of several at once, one after the other.
 
         To change a table of SQLite's, Alembic makes a new one and drops the old: rows that refer
         to those of the old would go with them.
+
+        Raises:
+            ConfigError: this is no database that a catalogue could be kept in.
         """
         with self.errors_told(), self._engine.connect() as connection:
             if self.is_sqlite:  # and inside a transaction it would do nothing
                 connection.connection.cursor().execute("PRAGMA foreign_keys = OFF")
             with connection.begin():
+                if self._server:
+                    self._server.begin_migration(connection, self.name)
                 yield connection
 
     @contextmanager
@@ -126,7 +132,7 @@ class Database:
         except SQLAlchemyError as error:
             if isinstance(error, StatementError) and isinstance(error.orig, TypeError):
                 raise error.orig from error
-            raise CatalogueError(f"the catalogue {self.name}: {_reason(error)}") from error
+            raise CatalogueError(f"the catalogue {self.name}: {self._reason(error)}") from error
         except UnicodeDecodeError as error:  # in a message that quotes what is damaged
             raise self.damaged(error) from error
 
@@ -174,20 +180,44 @@ class Database:
         """Close its connections."""
         self._engine.dispose()
 
-    def _make_engine(self) -> Engine:
+    def _make_server(self) -> Server | None:
+        """What is spoken to; none for SQLite.
+
+        Raises:
+            ConfigError: there is no driver for it.
+        """
+        if self.is_sqlite:
+            return None
+        if self._url.get_backend_name() != "postgresql":
+            raise ConfigError(
+                f"camdl keeps no catalogue in {self.name}",
+                advice="Use SQLite, such as sqlite:///data/camdl.db, or PostgreSQL.",
+            )
         try:
-            if not self.is_sqlite:
-                return create_engine(self._url)
-        except (ImportError, NoSuchModuleError) as error:
+            from camdl.catalogue.postgres import Server
+        except ImportError as error:
             raise ConfigError(
                 f"there is no driver here for {self.name}: {one_line(str(error))}",
-                advice="Use a SQLite catalogue, such as sqlite:///data/camdl.db",
+                advice="Install it with: pip install 'camdl[postgres]'",
             ) from error
+        return Server(self._url)
+
+    def _make_engine(self) -> Engine:
+        if self._server:
+            return self._server.engine()
         pool = NullPool if self.file else StaticPool
         engine = create_engine("sqlite://", creator=self._connect, poolclass=pool)
         event.listen(engine, "connect", _prepare)
         event.listen(engine, "begin", _begin)
         return engine
+
+    def _reason(self, error: SQLAlchemyError) -> str:
+        """What the database said, without the statement and its values."""
+        original: Any = error.orig if isinstance(error, DBAPIError) else error
+        said = str(original)
+        if self._server:
+            said = self._server.without_secrets(said)
+        return one_line(said) or type(original).__name__
 
     def _connect(self) -> sqlite3.Connection:
         if self.file is None:
@@ -195,6 +225,26 @@ class Database:
         mode = "rwc" if self._may_create else "rw"
         uri = f"{self.file.absolute().as_uri()}?mode={mode}"
         return sqlite3.connect(uri, timeout=_BUSY_SECONDS, uri=True)
+
+
+def understood(url: str) -> URL:
+    """The parts of `url`.
+
+    Raises:
+        ConfigError: it is no URL of a database, or it does not say what of it is a password.
+    """
+    with suppress(ArgumentError, ValueError):
+        found = make_url(url)
+        is_file = found.get_backend_name() == "sqlite"
+        # An @ in a password ends it for some: they take the rest for a part of the host.
+        if is_file or "@" not in f"{found.host}{found.database}":
+            return found
+    # The cause may quote a part of the URL, and so a password.
+    raise ConfigError(
+        "database_url cannot be understood",
+        advice="It looks like sqlite:///data/camdl.db, or postgresql://user@host/name; "
+        "in a password, characters such as @ / : % are written %40 %2F %3A %25.",
+    )
 
 
 def _prepare(connection: sqlite3.Connection, _record: object) -> None:
@@ -207,7 +257,9 @@ def _prepare(connection: sqlite3.Connection, _record: object) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN")
+    # Who reads first and then writes cannot wait for another writer any more.
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 def _has_content(file: Path) -> bool:
@@ -218,9 +270,3 @@ def _has_content(file: Path) -> bool:
         return False
     except OSError as error:
         raise CatalogueError(f"the catalogue {file}: {error.strerror}") from error
-
-
-def _reason(error: SQLAlchemyError) -> str:
-    """What the database said, without the statement and its values."""
-    original: Any = error.orig if isinstance(error, DBAPIError) else error
-    return one_line(str(original)) or type(original).__name__

@@ -6,7 +6,7 @@ import heapq
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, bindparam, delete, exists, func, insert, select, text
+from sqlalchemy import and_, bindparam, delete, exists, func, insert, select
 
 from camdl.catalogue import totals
 from camdl.catalogue.batches import BATCH, batches
@@ -46,7 +46,7 @@ class SqlKeeping:
     def captures(self, streams: Sequence[str] = ()) -> int:
         """How many captures are archived, of these streams or of all."""
         query = select(func.count()).select_from(captures).where(_of(streams))
-        with self._database.transaction() as connection:
+        with self._database.transaction(thorough=True) as connection:
             return connection.scalar(query) or 0
 
     def captures_in(self, stream: str, window: Window) -> int:
@@ -115,14 +115,12 @@ class SqlKeeping:
         """
         if not holdings:
             return ()
-        with self._database.transaction() as connection:
-            # First a change, which holds off every other writer of SQLite's until the end.
+        # Nobody else writes until its end, so that no pin comes between.
+        with self._database.transaction(writes=True) as connection:
             rows = select(captures.c.key, captures.c.stream, captures.c.captured_at).where(_THESE)
             add = upsert(connection, doomed).from_select(["key", "stream", "captured_at"], rows)
             for values in _each_stream(one.capture for one in holdings):
                 connection.execute(add, values)
-            if connection.dialect.name == "postgresql":
-                connection.execute(text("LOCK TABLE pins IN SHARE MODE"))
             pinned = Pinned(_pins(connection, {one.capture.stream for one in holdings}))
             _forget(connection, [one for one in holdings if one.capture in pinned])
             there = _doomed_keys(connection, [one.key for one in holdings])
@@ -142,12 +140,12 @@ class SqlKeeping:
 
     def reprieve(self) -> None:
         """What was doomed, but archived anew before its file was deleted, is doomed no more."""
-        with self._database.transaction() as connection:
+        with self._database.transaction(writes=True) as connection:
             connection.execute(delete(doomed).where(_archived_anew()))
 
     def forget(self, holdings: Sequence[Holding]) -> None:
         """The files of these doomed ones are gone."""
-        with self._database.transaction() as connection:
+        with self._database.transaction(writes=True) as connection:
             _forget(connection, holdings)
 
     def pin(self, stream: str, window: Window, note: str, now: datetime) -> Pin:
@@ -159,7 +157,7 @@ class SqlKeeping:
             "note": note,
             "pinned_at": now,
         }
-        with self._database.transaction() as connection:
+        with self._database.transaction(writes=True) as connection:
             added = connection.execute(insert(pins).values(values))
             key = added.inserted_primary_key
         return Pin(key[0] if key else 0, stream, window, note)
@@ -174,7 +172,7 @@ class SqlKeeping:
 
         Pins that are not there do not matter.
         """
-        with self._database.transaction() as connection:
+        with self._database.transaction(writes=True) as connection:
             query = select(pins).where(pins.c.id.in_(rest))
             left = [
                 {
@@ -193,7 +191,7 @@ class SqlKeeping:
 
     def outdated(self, limits: Limits) -> Outdated:
         """How many rows `forget_outdated` would forget."""
-        with self._database.transaction() as connection:
+        with self._database.transaction(thorough=True) as connection:
             return Outdated(
                 *(
                     connection.scalar(select(func.count()).select_from(table).where(is_old)) or 0
@@ -212,7 +210,7 @@ class SqlKeeping:
         here = and_(*(column == bindparam(f"of_{column.name}") for column in key))
         deleted = 0
         while True:
-            with self._database.transaction() as connection:
+            with self._database.transaction(writes=True, thorough=True) as connection:
                 rows = [
                     {f"of_{name}": value for name, value in row._asdict().items()}
                     for row in connection.execute(some)

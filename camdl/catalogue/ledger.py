@@ -115,7 +115,7 @@ class SqlLedger:
             for day, listed in days.items()
         ]
         if rows:
-            with self._database.transaction() as connection:
+            with self._database.transaction(writes=True) as connection:
                 connection.execute(upsert(connection, readings, ["read_at", "listed"]), rows)
 
     def gaps(
@@ -134,7 +134,7 @@ class SqlLedger:
 
     def replace_gaps(self, found: Sequence[Gap], gone: Sequence[Gap], now: datetime) -> None:
         """Record `found` (new, changed or resolved) and forget `gone`, in one transaction."""
-        with self._database.transaction() as connection:
+        with self._database.transaction(writes=True) as connection:
             for gap in gone:
                 connection.execute(
                     delete(gaps).where(
@@ -162,7 +162,7 @@ class SqlLedger:
     def record_rests(self, found: Mapping[str, datetime], now: datetime) -> None:
         """These origins asked to be left alone until then; what is over at `now` is forgotten."""
         rows = [{"origin": origin, "until": until} for origin, until in found.items()]
-        with self._database.transaction() as connection:
+        with self._database.transaction(writes=True) as connection:
             connection.execute(delete(rests).where(rests.c.until <= now))
             if rows:
                 connection.execute(upsert(connection, rests, ["until"]), rows)

@@ -27,7 +27,7 @@ def existing(database: Database) -> SqlCatalogue | None:
     if state is State.ABSENT:
         return None
     if state is not State.CURRENT:
-        raise _other_schema(database, state)
+        raise other_schema(database, state)
     return SqlCatalogue(database)
 
 
@@ -47,7 +47,7 @@ def existing_or_new(database: Database, archive_has_images: Callable[[], bool]) 
         _LOG.info("%s the catalogue %s", _DOING[state], database.name)
         schema.upgrade(database)
     elif state is not State.CURRENT:
-        raise _other_schema(database, state)
+        raise other_schema(database, state)
     return SqlCatalogue(database)
 
 
@@ -70,7 +70,8 @@ def lost(database: Database) -> CatalogueError:
 _DOING = {State.ABSENT: "Making", State.OLDER: "Upgrading"}
 
 
-def _other_schema(database: Database, state: State) -> ConfigError:
+def other_schema(database: Database, state: State) -> ConfigError:
+    """The error of a database whose schema, as `state` tells, is not this version's."""
     if state is State.FOREIGN:
         return ConfigError(
             f"the database {database.name} is of a newer camdl, or holds no catalogue of camdl",

@@ -56,7 +56,7 @@ class SqlCatalogue:
     def begin_run(self, run_id: str, verb: str, started_at: datetime) -> None:
         """Record that a run has begun."""
         values = {"id": run_id, "verb": verb, "started_at": started_at, "error": ""}
-        with self._database.transaction() as connection:
+        with self._database.transaction(writes=True) as connection:
             connection.execute(insert(runs).values(values))
 
     def finish_run(self, run: RunRecord) -> None:
@@ -70,7 +70,7 @@ class SqlCatalogue:
         }
         results = [_result_values(run.id, result) for result in run.streams]
         failed = [one for result in run.streams for one in _failure_values(run.id, result)]
-        with self._database.transaction() as connection:
+        with self._database.transaction(writes=True) as connection:
             before = _sums_of(connection, run.id)
             connection.execute(update(runs).where(runs.c.id == run.id).values(values))
             # What goes wrong after its end was recorded makes another end of it.
@@ -141,7 +141,7 @@ class SqlCatalogue:
                 listed.append(_pending_values(one, "", None, now))
             else:
                 missing.append(_missing_values(one, outcome, now))
-        with self._database.transaction() as connection:
+        with self._database.transaction(writes=True) as connection:
             add_captures(connection, stored, run_id)
             _add_pending(connection, listed, ["url"])
             _add_pending(connection, missing, ["url", "rejected", "reason", "not_before"])

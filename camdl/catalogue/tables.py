@@ -5,6 +5,7 @@ The migrations make them; a test holds the two together.
 
 from __future__ import annotations
 
+import re
 from datetime import UTC
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 # The newest migration: what the version table of a database says that these tables are in.
 SCHEMA = "0003"
 
+_REFUSED = re.compile(r"[\0\ud800-\udfff]")
+
 
 class Instant(TypeDecorator["datetime"]):
     """An instant: aware, and UTC in both directions.
@@ -59,6 +62,29 @@ class Instant(TypeDecorator["datetime"]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+class Words(TypeDecorator[str]):
+    """Text of any length, with what some databases refuse written out.
+
+    A page may bring anything in a URL, and one such text must not end a run.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        """Write out NUL, and halves of characters that no encoding has."""
+        return value and _REFUSED.sub(lambda one: one[0].encode("unicode_escape").decode(), value)
+
+
+def _name(length: int) -> String:
+    """A short text that others are found and ordered by.
+
+    In the order of its characters, as Python and SQLite have it: PostgreSQL would have it as the
+    language of a database does, and that may change with its operating system's next version.
+    """
+    return String(length).with_variant(String(length, collation="C"), "postgresql")
+
+
 metadata = MetaData(
     naming_convention={
         "pk": "pk_%(table_name)s",
@@ -70,13 +96,13 @@ metadata = MetaData(
 runs = Table(
     "runs",
     metadata,
-    Column("id", String(40), primary_key=True),
-    Column("verb", String(20), nullable=False),
+    Column("id", _name(40), primary_key=True),
+    Column("verb", _name(20), nullable=False),
     Column("started_at", Instant, nullable=False),
     Column("ended_at", Instant),  # none: it goes on, or it was killed
-    Column("outcome", String(20)),
+    Column("outcome", _name(20)),
     Column("exit_code", Integer),
-    Column("error", Text, nullable=False, default=""),
+    Column("error", Words, nullable=False, default=""),
     Column("clock_offset_seconds", Float),  # how far our clock was ahead; none: nothing told
     Index(None, "verb", "started_at"),
 )
@@ -85,8 +111,8 @@ stream_results = Table(
     "stream_results",
     metadata,
     Column("run_id", ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
-    Column("stream", String(64), primary_key=True),
-    Column("outcome", String(20), nullable=False),
+    Column("stream", _name(64), primary_key=True),
+    Column("outcome", _name(20), nullable=False),
     Column("listed", Integer, nullable=False),
     Column("new", Integer, nullable=False),
     Column("saved", Integer, nullable=False),
@@ -95,7 +121,7 @@ stream_results = Table(
     Column("failed", Integer, nullable=False),
     Column("newest", Instant),
     Column("seconds", Float, nullable=False),
-    Column("reason", Text, nullable=False),
+    Column("reason", Words, nullable=False),
     Column("unreachable", Boolean, nullable=False),
     Column("deleted", Integer, nullable=False),
     Column("freed_bytes", BigInteger, nullable=False),
@@ -108,8 +134,8 @@ failures = Table(
     "failures",
     metadata,
     Column("run_id", ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
-    Column("stream", String(64), primary_key=True),
-    Column("kind", String(20), primary_key=True),
+    Column("stream", _name(64), primary_key=True),
+    Column("kind", _name(20), primary_key=True),
     Column("times", Integer, nullable=False),
 )
 
@@ -118,25 +144,25 @@ failures = Table(
 totals = Table(
     "totals",
     metadata,
-    Column("name", String(20), primary_key=True),
-    Column("subject", String(64), primary_key=True),  # a stream, or the verb of runs
-    Column("kind", String(20), primary_key=True),  # empty where there is but one
+    Column("name", _name(20), primary_key=True),
+    Column("subject", _name(64), primary_key=True),  # a stream, or the verb of runs
+    Column("kind", _name(20), primary_key=True),  # empty where there is but one
     Column("amount", BigInteger, nullable=False),
 )
 
 captures = Table(
     "captures",
     metadata,
-    Column("stream", String(64), primary_key=True),
+    Column("stream", _name(64), primary_key=True),
     Column("captured_at", Instant, primary_key=True),
-    Column("key", String(255), nullable=False),
-    Column("sha256", String(64), nullable=False),
+    Column("key", _name(255), nullable=False),
+    Column("sha256", _name(64), nullable=False),
     Column("bytes", BigInteger, nullable=False),
     Column("width", Integer, nullable=False),
     Column("height", Integer, nullable=False),
-    Column("source_url", Text, nullable=False),
+    Column("source_url", Words, nullable=False),
     Column("fetched_at", Instant, nullable=False),
-    Column("run_id", String(40), nullable=False),  # may outlive the run's row
+    Column("run_id", _name(40), nullable=False),  # may outlive the run's row
     Column("verified_at", Instant),  # when its file was last found to be as recorded
 )
 
@@ -144,10 +170,10 @@ captures = Table(
 pending = Table(
     "pending",
     metadata,
-    Column("stream", String(64), primary_key=True),
+    Column("stream", _name(64), primary_key=True),
     Column("captured_at", Instant, primary_key=True),
-    Column("url", Text, nullable=False),
-    Column("reason", Text, nullable=False),  # empty: no run has asked for the image yet
+    Column("url", Words, nullable=False),
+    Column("reason", Words, nullable=False),  # empty: no run has asked for the image yet
     Column("listed_at", Instant, nullable=False),  # when a run first saw it
     Column("not_before", Instant),  # the source asked to be left alone until then
     Column("rejected", Boolean, nullable=False),  # what came was no image
@@ -158,10 +184,10 @@ pins = Table(
     "pins",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("stream", String(64), nullable=False),
+    Column("stream", _name(64), nullable=False),
     Column("starts_at", Instant, nullable=False),
     Column("ends_at", Instant, nullable=False),
-    Column("note", Text, nullable=False),
+    Column("note", Words, nullable=False),
     Column("pinned_at", Instant, nullable=False),
 )
 
@@ -169,8 +195,8 @@ pins = Table(
 doomed = Table(
     "doomed",
     metadata,
-    Column("key", String(255), primary_key=True),
-    Column("stream", String(64), nullable=False),
+    Column("key", _name(255), primary_key=True),
+    Column("stream", _name(64), nullable=False),
     Column("captured_at", Instant, nullable=False),
 )
 
@@ -178,7 +204,7 @@ doomed = Table(
 horizons = Table(
     "horizons",
     metadata,
-    Column("stream", String(64), primary_key=True),
+    Column("stream", _name(64), primary_key=True),
     Column("kept_since", Instant, nullable=False),
 )
 
@@ -186,7 +212,7 @@ horizons = Table(
 readings = Table(
     "readings",
     metadata,
-    Column("stream", String(64), primary_key=True),
+    Column("stream", _name(64), primary_key=True),
     Column("day", Date, primary_key=True),
     Column("read_at", Instant, nullable=False),
     Column("listed", Integer, nullable=False),
@@ -195,12 +221,12 @@ readings = Table(
 gaps = Table(
     "gaps",
     metadata,
-    Column("stream", String(64), primary_key=True),
+    Column("stream", _name(64), primary_key=True),
     Column("starts_at", Instant, primary_key=True),
     Column("ends_at", Instant, nullable=False),
     Column("missing", Integer, nullable=False),
-    Column("cause", String(20), nullable=False),
-    Column("detail", Text, nullable=False),
+    Column("cause", _name(20), nullable=False),
+    Column("detail", Words, nullable=False),
     Column("found_at", Instant, nullable=False),
     Column("confirmed_at", Instant),  # the source has nothing there
     Column("resolved_at", Instant),  # the archive has it now
@@ -210,6 +236,7 @@ gaps = Table(
 rests = Table(
     "rests",
     metadata,
-    Column("origin", String(255), primary_key=True),
+    # A host's name alone may have 253 characters.
+    Column("origin", String(255).with_variant(Text(collation="C"), "postgresql"), primary_key=True),
     Column("until", Instant, nullable=False),
 )

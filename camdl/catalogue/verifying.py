@@ -64,7 +64,7 @@ class SqlVerifying:
     def total(self, streams: Sequence[str] = ()) -> tuple[int, int]:
         """How many captures are archived, and the bytes of all their files."""
         query = select(func.count(), func.sum(captures.c.bytes)).where(*_of(streams))
-        with self._database.transaction() as connection:
+        with self._database.transaction(thorough=True) as connection:
             number, size = connection.execute(query).one()
         return number, int(size or 0)
 
@@ -91,7 +91,7 @@ class SqlVerifying:
         query = query.order_by(*place).limit(_LONGEST_BATCH)
         page = query
         while True:
-            with self._database.transaction() as connection:
+            with self._database.transaction(thorough=True) as connection:
                 rows = connection.execute(page).all()
             yield from (_recorded(row) for row in rows)
             if len(rows) < _LONGEST_BATCH:
@@ -122,7 +122,7 @@ class SqlVerifying:
             return
         values = [_place(one) for one in rows]
         mark = update(captures).where(*_is_as_seen()).values(verified_at=utc(now))
-        with self._database.transaction() as connection:
+        with self._database.transaction(writes=True) as connection:
             connection.execute(mark, values)
 
     def give_back(self, lost: Sequence[tuple[Recorded, str]], now: datetime) -> None:
@@ -131,7 +131,7 @@ class SqlVerifying:
         if not rows:
             return
         gone = delete(captures).where(*_is_as_seen()).returning(captures.c.stream, captures.c.bytes)
-        with self._database.transaction() as connection:
+        with self._database.transaction(writes=True) as connection:
             files = [tuple(row) for one, _ in lost for row in connection.execute(gone, _place(one))]
             totals.went(connection, files, Name.LOST)
             renewed = ["url", "rejected", "reason", "not_before"]
@@ -140,19 +140,19 @@ class SqlVerifying:
     def move(self, row: Recorded, key: str) -> None:
         """The file of `row` is at `key` now."""
         mark = update(captures).where(*_is_as_seen()).values(key=key)
-        with self._database.transaction() as connection:
+        with self._database.transaction(writes=True) as connection:
             connection.execute(mark, _place(row))
 
     def register(self, images: Sequence[StoredImage], run_id: str) -> None:
         """In one transaction: these are archived, and pending no more."""
-        with self._database.transaction() as connection:
+        with self._database.transaction(writes=True) as connection:
             add_captures(connection, images, run_id)
 
     def is_of_verification_alone(self, verb: str) -> bool:
         """Whether every capture in the catalogue was put there by runs of `verb`."""
         of_verb = select(runs.c.id).where(runs.c.verb == verb)
         others = select(captures.c.run_id).where(captures.c.run_id.not_in(of_verb)).limit(1)
-        with self._database.transaction() as connection:
+        with self._database.transaction(thorough=True) as connection:
             return connection.scalar(others) is None
 
 

@@ -47,7 +47,9 @@ def db_backup(
 ) -> None:
     """Copy the catalogue to FILE, consistent and checked, while runs go on.
 
-    To restore it, stop the timer, copy FILE to the place of the catalogue, and run: camdl verify
+    PostgreSQL's pg_dump makes the copy of a catalogue there. To restore one, stop the timer, put
+    FILE back (SQLite: copy it to the catalogue's place; PostgreSQL: with pg_restore), and run:
+    camdl verify
     """
     from camdl.verbs.backup import backup
     from camdl.wiring import verifying

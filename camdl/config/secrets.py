@@ -32,8 +32,13 @@ def masked(value: object) -> object:
     return mask_url(value) if isinstance(value, str) else value
 
 
+def is_secret(parameter: str) -> bool:
+    """Whether the value of a `parameter` of that name must not be shown."""
+    return _SECRET_NAME.search(parameter.lower()) is not None
+
+
 def _mask_parameter(part: str) -> str:
     for name in _NAME.finditer(part):
-        if _SECRET_NAME.search(unquote_plus(name[1]).lower()):
+        if is_secret(unquote_plus(name[1])):
             return part[: name.end()] + _HIDDEN
     return part

@@ -100,15 +100,16 @@ class CleanupWorkshop(Bench):
         archive = LocalArchive(settings.download_dir)
         database = Database(settings.database_url)
         try:
-            if database.state() is State.ABSENT:
-                if archive.has_images():
-                    lost = opening.lost(database)
-                    raise CleanupRefusedError(f"nothing is deleted: {lost}", advice=lost.advice)
+            is_absent = database.state() is State.ABSENT
+            if is_absent and archive.has_images():
+                lost = opening.lost(database)
+                raise CleanupRefusedError(f"nothing is deleted: {lost}", advice=lost.advice)
+            if is_absent and database.is_sqlite:
                 # Nothing was ever archived: a catalogue in memory remembers that, and no more.
                 database = Database("sqlite://")
                 metadata.create_all(database.engine)
                 catalogue = SqlCatalogue(database)
-            elif order.dry_run:
+            elif order.dry_run and not is_absent:
                 catalogue = opening.existing(database) or opening.forgetful()
             else:
                 catalogue = opening.existing_or_new(database, archive.has_images)

@@ -10,10 +10,10 @@ from camdl.wiring import Bench
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from camdl.catalogue.backup import SqlBackup
     from camdl.config import Loaded
     from camdl.ops.signals import Signals
     from camdl.report.verification import VerificationScreen
+    from camdl.verbs.backup import Copying
     from camdl.verbs.verify import Order as VerifyOrder
     from camdl.verbs.verify import Ports as VerifyPorts
 
@@ -65,7 +65,7 @@ class VerifyWorkshop(Bench):
         self.show = screen.show
 
     def make_catalogue(self) -> None:
-        """Make the catalogue if there is none; a server's is made by `camdl db upgrade`.
+        """Make the catalogue if there is none.
 
         Raises:
             CatalogueError: it cannot be made.
@@ -75,7 +75,7 @@ class VerifyWorkshop(Bench):
 
         database = Database(self._loaded.settings.database_url, may_create=True)
         try:
-            if database.is_sqlite and database.state() is State.ABSENT:
+            if database.state() is State.ABSENT:
                 schema.upgrade(database)
         finally:
             database.close()
@@ -92,7 +92,7 @@ class VerifyWorkshop(Bench):
         from camdl.archive.inspection import LocalInspection
         from camdl.archive.local import LocalArchive
         from camdl.catalogue import opening
-        from camdl.catalogue.database import Database
+        from camdl.catalogue.database import Database, State
         from camdl.catalogue.rows import SqlCatalogue
         from camdl.catalogue.tables import metadata
         from camdl.catalogue.verifying import SqlVerifying
@@ -105,6 +105,8 @@ class VerifyWorkshop(Bench):
                 archive = LocalArchive(settings.download_dir)
                 if archive.has_images() and not order.rebuild:
                     raise opening.lost(database)
+                if not database.is_sqlite and not order.rebuild:
+                    raise opening.other_schema(database, State.ABSENT)
                 # Nothing is archived yet, or a dry run rebuilds.
                 database.close()
                 database = Database("sqlite://")
@@ -117,11 +119,17 @@ class VerifyWorkshop(Bench):
 
 
 @contextmanager
-def backup(loaded: Loaded) -> Iterator[SqlBackup]:
-    """What copies the catalogue."""
-    from camdl.catalogue.backup import SqlBackup
+def backup(loaded: Loaded) -> Iterator[Copying]:
+    """What copies the catalogue.
 
-    copying = SqlBackup(loaded.settings.database_url)
+    Raises:
+        ConfigError: there is no driver for such a database.
+    """
+    from camdl.catalogue.backup import SqliteBackup
+    from camdl.catalogue.dump import PostgresBackup
+
+    url = loaded.settings.database_url
+    copying = SqliteBackup(url) if url.startswith("sqlite:") else PostgresBackup(url)
     try:
         yield copying
     finally:

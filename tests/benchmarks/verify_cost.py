@@ -187,7 +187,7 @@ def _record(home: Path, files: Iterator[tuple[str, str]]) -> None:
     """Have the catalogue know files by key and hash."""
     database = Database(f"sqlite:///{home / 'camdl.db'}")
     while rows := [_row(*one) for one in islice(files, _ROWS)]:
-        with database.transaction() as connection:
+        with database.transaction(writes=True) as connection:
             connection.execute(insert(captures), rows)
     database.close()
 

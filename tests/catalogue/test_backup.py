@@ -7,14 +7,13 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from camdl.catalogue import backup as module
 from camdl.catalogue import opening
-from camdl.catalogue.backup import SqlBackup
+from camdl.catalogue.backup import SqliteBackup
 from camdl.catalogue.database import Database
 from camdl.errors import CatalogueError, ConfigError, StorageError
 from tests.support.catalogues import empty_catalogue, set_revision, sql
@@ -23,6 +22,7 @@ from tests.support.strace import unmeasured
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 # Writes two rows a transaction all the time, so that each moment has an even number of them; it
 # ends if it has to wait for as long as camdl would.
@@ -57,9 +57,9 @@ def target(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def backing_up(file: Path) -> Iterator[SqlBackup]:
+def backing_up(file: Path) -> Iterator[SqliteBackup]:
     """What copies the catalogue in `file`."""
-    backup = SqlBackup(f"sqlite:///{file}")
+    backup = SqliteBackup(f"sqlite:///{file}")
     try:
         yield backup
     finally:
@@ -188,24 +188,6 @@ def test_a_copy_is_as_private_as_the_catalogue(catalogue: Path, target: Path) ->
     with backing_up(catalogue) as backup:
         backup.copy(target)
     assert target.stat().st_mode & 0o777 == 0o600
-
-
-def test_postgresql_is_left_to_its_own_tool(target: Path) -> None:
-    """The command is told exactly, without any password."""
-    url = (
-        "postgresql+psycopg://gate:s3cret@db.example:5433/camdl"
-        "?sslmode=require&password=s3cret&options=x"
-    )
-    backup = SqlBackup(url)
-    with pytest.raises(ConfigError) as error:
-        backup.refuse(Path("/backups/a b.dump"))
-    said = f"{error.value} {error.value.advice}"
-    assert "s3cret" not in said
-    assert error.value.advice == (
-        "Run: pg_dump --format=custom '--file=/backups/a b.dump' "
-        "'postgresql://gate@db.example:5433/camdl?sslmode=require'"
-    )
-    backup.close()
 
 
 def test_a_copy_put_back_is_the_catalogue_again(catalogue: Path, target: Path) -> None:

@@ -194,7 +194,7 @@ def test_no_file_is_made_by_the_way(tmp_path: Path) -> None:
         database_in(tmp_path / "camdl.db").transaction(),
     ):
         pass
-    with database_in(tmp_path / "camdl.db", may_create=True).transaction() as connection:
+    with database_in(tmp_path / "camdl.db", may_create=True).transaction(writes=True) as connection:
         connection.execute(text("CREATE TABLE x (y)"))
     assert (tmp_path / "camdl.db").stat().st_size
 
@@ -205,7 +205,7 @@ def test_a_transaction_is_kept_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
     database = database_in(file, may_create=True)
 
     def make_and(then: Callable[[Connection], object]) -> None:
-        with database.transaction() as connection:
+        with database.transaction(writes=True) as connection:
             connection.execute(text("CREATE TABLE x (y)"))
             then(connection)
 
@@ -498,6 +498,9 @@ def told_of(url: str) -> str:
         "postgresql+psycopg://camdl:hunter2@db.example/camdl?sslpassword=hunter2",
         "postgresql://camdl@db.example:hunter2/camdl",
         "postgresql://camdl:hun:ter2:hunter2@db.example:x/camdl",
+        "postgresql://camdl:hun@hunter2@db.example/camdl",
+        "postgresql://camdl:hun@ter/hunter2@db.example/camdl",
+        "postgresql+psycopg://camdl:hun@hunter2@db.example/camdl?user=x",
         "sqlite:///data/camdl.db?password=hunter2",
         "mystery://camdl:hunter2@db.example/camdl",
         "hunter2",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -17,11 +18,11 @@ from camdl.domain.ledger import Attempt
 from camdl.domain.outcomes import Counts, Outcome, RunRecord, Saved, StoredImage, StreamResult
 from camdl.domain.windows import Window
 from camdl.errors import CatalogueError
-from tests.support.catalogues import empty_catalogue, sql
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
+
+    from tests.support.catalogues import Store
 
 NOON = datetime(2025, 9, 8, 12, 0, tzinfo=UTC)
 NOW = NOON + timedelta(hours=1, microseconds=123_456)
@@ -29,17 +30,10 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Path:
-    """Where the database is."""
-    return empty_catalogue(tmp_path / "camdl.db")
-
-
-@pytest.fixture
-def database(file: Path) -> Iterator[Database]:
+def database(store: Store) -> Iterator[Database]:
     """A catalogue with nothing in it."""
-    opened = Database(f"sqlite:///{file}")
-    yield opened
-    opened.close()
+    with closing(Database(store.url)) as opened:
+        yield opened
 
 
 @pytest.fixture
@@ -116,13 +110,13 @@ def test_captures_are_expected_from_the_oldest_on(
 
 
 def test_captures_that_were_deleted_are_not_expected(
-    file: Path, ledger: SqlLedger, catalogue: SqlCatalogue
+    store: Store, ledger: SqlLedger, catalogue: SqlCatalogue
 ) -> None:
     """A pinned old capture does not make a gap of all that was deleted between it and the rest."""
     archive(catalogue, 0, 600)
-    sql(file, "INSERT INTO horizons VALUES ('in_gate', '2025-09-08 20:00:00.000000')")
+    store.sql("INSERT INTO horizons VALUES ('in_gate', '2025-09-08 20:00:00.000000')")
     assert ledger.begins("in_gate") == NOON + 8 * HOUR
-    sql(file, "DELETE FROM captures")
+    store.sql("DELETE FROM captures")
     assert ledger.begins("in_gate") == NOON + 8 * HOUR
 
 
@@ -217,7 +211,7 @@ def test_gaps_come_by_stream_and_time(ledger: SqlLedger) -> None:
     assert ledger.gaps(["in_gate"], NOON + HOUR - timedelta(seconds=1)) == (gap(0), gap(2))
 
 
-def test_a_gap_is_one_row_however_it_changes(file: Path, ledger: SqlLedger) -> None:
+def test_a_gap_is_one_row_however_it_changes(store: Store, ledger: SqlLedger) -> None:
     """Its end, number, cause and times are the last ones; when it was found stays."""
     ledger.replace_gaps([gap(0)], [], NOON)
     changed = replace(
@@ -229,7 +223,7 @@ def test_a_gap_is_one_row_however_it_changes(file: Path, ledger: SqlLedger) -> N
     )
     ledger.replace_gaps([changed], [], NOW)
     assert ledger.gaps() == (changed,)
-    assert sql(file, "SELECT found_at FROM gaps") == [("2025-09-08 12:00:00.000000",)]
+    assert store.sql("SELECT found_at FROM gaps") == [("2025-09-08 12:00:00.000000",)]
 
 
 def test_what_is_resolved_is_told_only_if_asked_for(ledger: SqlLedger) -> None:
@@ -250,18 +244,18 @@ def test_what_is_gone_is_forgotten(ledger: SqlLedger) -> None:
     assert ledger.gaps() == (gap(0.5), gap(1), gap(0, "out_gate"))
 
 
-def test_gaps_are_replaced_together_or_not_at_all(file: Path, ledger: SqlLedger) -> None:
+def test_gaps_are_replaced_together_or_not_at_all(store: Store, ledger: SqlLedger) -> None:
     """What cannot be written leaves what was there."""
     ledger.replace_gaps([gap(0)], [], NOON)
-    sql(file, "CREATE TRIGGER t BEFORE INSERT ON gaps BEGIN SELECT RAISE(ABORT, 'no'); END")
+    store.refuse_inserts("gaps")
     with pytest.raises(CatalogueError):
         ledger.replace_gaps([gap(0.5)], [gap(0)], NOW)
     assert ledger.gaps() == (gap(0),)
 
 
-def test_a_broken_database_says_so(file: Path, ledger: SqlLedger) -> None:
+def test_a_broken_database_says_so(store: Store, ledger: SqlLedger) -> None:
     """Whatever is asked of it, the error is its own."""
-    file.write_bytes(b"this is no database " * 1000)
+    store.break_it()
     day = NOON.date()
     attempts: list[Callable[[], object]] = [
         lambda: ledger.begins("in_gate"),

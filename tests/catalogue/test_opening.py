@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ from tests.support.catalogues import empty_catalogue, set_revision, sql
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from tests.support.postgres import Postgres
 
 NOON = datetime(2025, 9, 8, 12, 0, tzinfo=UTC)
 MISSING = (ListedCapture(Capture(NOON, "in_gate"), "https://cdn/x"), Failed("HTTP 503"))
@@ -209,16 +212,37 @@ def test_what_is_no_database(file: Path, database: Database, make: Callable[[Pat
     assert content(file) == before
 
 
-def test_a_server_gets_no_tables_by_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_gets_no_tables_by_the_way(postgres: Postgres) -> None:
     """Others may use it, so making or changing a catalogue there is a command of its own."""
-    database = Database("sqlite://")  # as empty as a new server's
-    monkeypatch.setattr(Database, "is_sqlite", False)
-    with pytest.raises(ConfigError, match="has no catalogue yet") as raised:
-        existing_or_new(database, is_empty)
-    assert raised.value.advice == "Run: camdl db upgrade"
-    monkeypatch.undo()
-    assert database.state() is State.ABSENT
-    database.close()
+    with postgres.database() as store, closing(Database(store.url)) as database:
+        with pytest.raises(ConfigError, match="has no catalogue yet") as raised:
+            existing_or_new(database, is_empty)
+        assert raised.value.advice == "Run: camdl db upgrade"
+        assert existing(database) is None
+        with pytest.raises(CatalogueError, match="missing or empty, but the archive has images"):
+            existing_or_new(database, has_images)
+        assert database.state() is State.ABSENT
+
+
+@pytest.mark.parametrize(
+    ("revision", "told"),
+    [("0000", "has the schema of an older camdl"), ("9999", "is of a newer camdl")],
+)
+def test_a_server_with_another_schema_is_left_alone(
+    postgres: Postgres, revision: str, told: str
+) -> None:
+    """An older one is not upgraded by a run either."""
+    with postgres.catalogue() as store, closing(Database(store.url)) as database:
+        store.set_revision(revision)
+        attempts: list[Callable[[], object]] = [
+            lambda: existing(database),
+            lambda: existing_or_new(database, is_not_asked),
+        ]
+        for attempt in attempts:
+            with pytest.raises(ConfigError, match=told) as raised:
+                attempt()
+            assert raised.value.exit_code == ExitCode.CONFIG
+        assert database.revision() == revision
 
 
 def test_a_forgetful_one() -> None:

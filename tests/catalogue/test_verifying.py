@@ -1,4 +1,4 @@
-"""The rows that a verification reads, and how it changes them, in a real SQLite file."""
+"""The rows that a verification reads, and how it changes them, in a real database."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from camdl.catalogue import verifying
 from camdl.domain.outcomes import StoredImage
 from camdl.domain.verification import Standing
 from camdl.errors import CatalogueError
-from tests.support.catalogues import sql
 from tests.support.yard import SIZE, START, STEP, Yard, capture
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.support.catalogues import Store
+
 
 @pytest.fixture
-def yard(tmp_path: Path) -> Yard:
+def yard(tmp_path: Path, store: Store) -> Yard:
     """An empty archive with its catalogue."""
-    return Yard(tmp_path)
+    return Yard(tmp_path, database=store)
 
 
 def test_rows_come_by_time_however_many_batches_they_fill(
@@ -71,7 +72,7 @@ def test_the_total_counts_captures_and_bytes(yard: Yard) -> None:
         assert rows.total() == (0, 0)
     yard.fill(3)
     yard.fill(2, "out_gate")
-    sql(yard.catalogue, "UPDATE captures SET bytes = 10")
+    yard.sql("UPDATE captures SET bytes = 10")
     with yard.rows() as rows:
         assert rows.total() == (5, 50)
         assert rows.total(["out_gate"]) == (2, 20)
@@ -97,7 +98,7 @@ def test_only_the_row_that_was_seen_becomes_verified(yard: Yard) -> None:
     with yard.rows() as rows:
         first, second = rows.of("in_gate")
         rows.verified([first, replace(second, sha256="0" * 64)], START)
-    found = sql(yard.catalogue, "SELECT verified_at FROM captures ORDER BY captured_at")
+    found = yard.sql("SELECT verified_at FROM captures ORDER BY captured_at")
     assert found == [("2025-09-08 23:30:00.000000",), (None,)]
 
 
@@ -127,20 +128,17 @@ def test_what_is_given_back_is_pending_with_its_url_and_the_reason(yard: Yard) -
         rows.give_back([], yard.now)
     query = "SELECT url, rejected, reason, not_before FROM pending ORDER BY captured_at"
     urls = [f"http://127.0.0.1:9/signed/{capture(one).key}?token=1" for one in range(2)]
-    assert sql(yard.catalogue, query) == [(url, 0, "torn: short", None) for url in urls]
+    assert yard.sql(query) == [(url, 0, "torn: short", None) for url in urls]
     assert yard.facts() == []
 
 
 def test_giving_back_is_all_or_nothing(yard: Yard) -> None:
     """When the pending row cannot be written, the capture's row stays."""
     yard.fill(1)
-    sql(
-        yard.catalogue,
-        "CREATE TRIGGER no BEFORE INSERT ON pending BEGIN SELECT RAISE(ABORT, 'full'); END",
-    )
+    yard.place.refuse_inserts("pending")
     with yard.rows() as rows:
         lost = [(one, "lost") for one in rows.of("in_gate")]
-        with pytest.raises(CatalogueError, match="full"):
+        with pytest.raises(CatalogueError, match="no"):
             rows.give_back(lost, yard.now)
     assert len(yard.facts()) == 1
 
@@ -164,7 +162,7 @@ def test_a_rows_key_can_be_corrected(yard: Yard) -> None:
     """Only the key changes."""
     yard.fill(1)
     facts = yard.facts()
-    sql(yard.catalogue, "UPDATE captures SET key = 'elsewhere.jpg'")
+    yard.sql("UPDATE captures SET key = 'elsewhere.jpg'")
     with yard.rows() as rows:
         (row,) = rows.of("in_gate")
         rows.move(row, row.capture.key)
@@ -173,8 +171,7 @@ def test_a_rows_key_can_be_corrected(yard: Yard) -> None:
 
 def test_a_catalogue_of_verification_alone_is_told(yard: Yard) -> None:
     """One row of another verb's run, or of a run that is forgotten, is enough to tell it apart."""
-    sql(
-        yard.catalogue,
+    yard.sql(
         "INSERT INTO runs (id, verb, started_at, error) "
         "VALUES ('v1', 'verify', '2025-09-08 23:00:00.000000', '')",
     )

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
     from camdl.domain.outcomes import ImageOutcome
     from camdl.ports import Catalogue
+    from tests.support.postgres import Postgres, PostgresStore
 
 NOON = datetime(2025, 9, 8, 12, 0, tzinfo=UTC)
 NOW = NOON + timedelta(hours=1, microseconds=123_456)
@@ -65,12 +66,14 @@ class World:
     damage: Callable[[], None]
 
 
-@pytest.fixture(params=["sqlite", "fake"])
+@pytest.fixture(params=["sqlite", "postgres", "fake"])
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     """Each kind of catalogue. Only this knows how to come by one."""
     with ExitStack() as closing:
         if request.param == "sqlite":
             yield sqlite_world(tmp_path / "camdl.db", closing)
+        elif request.param == "postgres":
+            yield postgres_world(request.getfixturevalue("postgres"), closing)
         else:
             yield fake_world()
 
@@ -86,6 +89,23 @@ def sqlite_world(file: Path, closing: ExitStack) -> World:
 
     def damage() -> None:
         file.write_bytes(b"this is no database " * 1000)
+
+    return World(new, damage)
+
+
+def postgres_world(server: Postgres, closing: ExitStack) -> World:
+    """The real one, on a server."""
+    stores: list[PostgresStore] = []
+
+    def new() -> Catalogue:
+        closing.close()
+        stores.append(closing.enter_context(server.catalogue()))
+        database = Database(stores[-1].url)
+        closing.callback(database.close)
+        return SqlCatalogue(database)
+
+    def damage() -> None:
+        stores[-1].break_it()
 
     return World(new, damage)
 
@@ -608,8 +628,10 @@ class Agreement(RuleBasedStateMachine):
             assert catalogue.last_runs(verb, limit) == fake.last_runs(verb, limit)
 
 
-@pytest.mark.parametrize("world", ["sqlite"], indirect=True)
-def test_it_agrees_with_the_fake(world: World) -> None:
+@pytest.mark.parametrize(
+    ("world", "examples"), [("sqlite", 20), ("postgres", 8)], indirect=["world"]
+)
+def test_it_agrees_with_the_fake(world: World, examples: int) -> None:
     """Whatever is recorded in whatever order, the real catalogue and the fake tell the same."""
 
     class Here(Agreement):
@@ -619,5 +641,5 @@ def test_it_agrees_with_the_fake(world: World) -> None:
             super().__init__(world.new())
 
     run_state_machine_as_test(
-        Here, settings=settings(max_examples=20, stateful_step_count=12, deadline=None)
+        Here, settings=settings(max_examples=examples, stateful_step_count=12, deadline=None)
     )

@@ -1,4 +1,4 @@
-"""SQLite catalogues in files: made once, and copied for each test."""
+"""Databases that tests have their catalogues in. An empty one is made once, and copied."""
 
 from __future__ import annotations
 
@@ -7,9 +7,73 @@ import tempfile
 from contextlib import closing
 from functools import cache
 from pathlib import Path
+from typing import Protocol
 
 from camdl.catalogue import schema
 from camdl.catalogue.database import Database
+
+
+class Store(Protocol):
+    """A database of any kind, and what tests do with it past camdl."""
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        ...
+
+    def sql(self, *statements: str) -> list[tuple[object, ...]]:
+        """Execute `statements`, and return the last one's rows. Times are texts, and UTC."""
+        ...
+
+    def set_revision(self, revision: str) -> None:
+        """Have the database say that this is its newest migration."""
+        ...
+
+    def break_it(self) -> None:
+        """Let nobody use it any more."""
+        ...
+
+    def refuse_inserts(self, table: str) -> None:
+        """Have every INSERT into `table` fail."""
+        ...
+
+    def lock_whole(self) -> None:
+        """Be alone with the captures for a moment; fail if anybody else is at work on them."""
+        ...
+
+
+class SqliteStore:
+    """Implements `Store` in a file."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.url = f"sqlite:///{file}"
+        self.name = str(file)
+
+    def sql(self, *statements: str) -> list[tuple[object, ...]]:
+        """Execute `statements`, and return the last one's rows."""
+        return sql(self.file, "PRAGMA foreign_keys = ON", *statements)
+
+    def set_revision(self, revision: str) -> None:
+        """Have the database say that this is its newest migration."""
+        set_revision(self.file, revision)
+
+    def break_it(self) -> None:
+        """Have it be no database any more."""
+        self.file.write_bytes(b"this is no database " * 1000)
+
+    def refuse_inserts(self, table: str) -> None:
+        """Have every INSERT into `table` fail."""
+        self.sql(f"CREATE TRIGGER t BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'no'); END")
+
+    def lock_whole(self) -> None:
+        """Be alone with the captures for a moment; fail if anybody else is at work on them."""
+        self.sql("PRAGMA busy_timeout = 0", "BEGIN EXCLUSIVE", "ROLLBACK")
 
 
 def empty_catalogue(file: Path) -> Path:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from camdl.domain.captures import Capture
@@ -13,16 +14,18 @@ from camdl.domain.outcomes import Rejected
 from camdl.domain.validation import validate
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from tests.support.catalogues import Store
 
 
-def rows(database: Path, query: str, *values: object) -> list[tuple[Any, ...]]:
+def rows(database: Path | Store, query: str, *values: object) -> list[tuple[Any, ...]]:
     """What `query` finds in the catalogue, read by nothing of ours."""
+    if not isinstance(database, Path):
+        return database.sql(query)
     with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as opened:
         return opened.execute(query, values).fetchall()
 
 
-def archived(images: Path, database: Path) -> list[str]:
+def archived(images: Path, database: Path | Store) -> list[str]:
     """The keys of all captures in the order of time, after making sure that the archive is whole.
 
     Each row has its file, with its digest; each file under a capture's name is a whole picture;

@@ -39,6 +39,13 @@ def marking() -> Iterator[int]:
                 os.kill(pid, signal.SIGKILL)
 
 
+def unmarked() -> list[str]:
+    """What stands before a command whose processes outlive the test: they carry no mark then."""
+    _, hard = resource.getrlimit(_LIMIT)
+    limit = "unlimited" if hard == resource.RLIM_INFINITY else hard
+    return ["prlimit", f"--msgqueue={limit}:{limit}"]
+
+
 def carriers(mark: int) -> dict[int, str]:
     """The command lines of the living processes with `mark`, other than this one, by process id."""
     return {

@@ -17,6 +17,7 @@ from tests.support.terminal import on_terminal
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from tests.support.catalogues import Store
     from tests.support.gate import Gate
 
 _CODE = Path(camdl.__file__).parents[1]
@@ -44,12 +45,16 @@ main()
 
 
 class Program:
-    """camdl with a configuration for `site`; all that it makes is in `home`."""
+    """camdl with a configuration for `site`; all that it makes is in `home`.
 
-    def __init__(self, home: Path, site: Gate | str) -> None:
+    But for the catalogue, if `store` is a database elsewhere.
+    """
+
+    def __init__(self, home: Path, site: Gate | str, store: Store | None = None) -> None:
         self.home = home
         self.images = home / "images"
         self.database = home / "camdl.db"
+        self.store = store
         self.health_file = home / "images" / ".health"
         self.lock_file = home / "camdl.lock"
         self.diagnostics = home / "diagnostics"
@@ -63,7 +68,7 @@ class Program:
         places = {
             "download_dir": str(self.images),
             "health_file": str(self.health_file),
-            "database_url": f"sqlite:///{self.database}",
+            "database_url": self.store.url if self.store else f"sqlite:///{self.database}",
             "lock_file": str(self.lock_file),
             "diagnostics_dir": str(self.diagnostics),
         }
@@ -118,12 +123,12 @@ class Program:
 
     def archived(self) -> list[str]:
         """The keys of all captures in the order of time; the archive is whole."""
-        return invariants.archived(self.images, self.database)
+        return invariants.archived(self.images, self.store or self.database)
 
     def runs(self) -> list[tuple[str | None, int | None]]:
         """Outcome and exit code of each recorded run, the oldest first."""
         query = "SELECT outcome, exit_code FROM runs ORDER BY started_at"
-        return [(row[0], row[1]) for row in invariants.rows(self.database, query)]
+        return [(row[0], row[1]) for row in invariants.rows(self.store or self.database, query)]
 
     def health(self) -> dict[str, Any]:
         """What the health file says."""

@@ -24,7 +24,7 @@ from camdl.domain.sites import Stream
 from camdl.domain.templates import UrlTemplate
 from camdl.ops.lock import FileLock
 from camdl.verbs.verify import Order, Ports, verify
-from tests.support.catalogues import empty_catalogue, sql
+from tests.support.catalogues import SqliteStore, empty_catalogue
 from tests.support.images import gate_jpeg
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from camdl.domain.outcomes import RunRecord
     from camdl.domain.verification import Finding, SoFar
     from camdl.verbs.verify import Files, Refetch, Rows, Verified
+    from tests.support.catalogues import Store
 
 START = datetime(2025, 9, 8, 23, 30, tzinfo=UTC)
 STEP = timedelta(minutes=10)
@@ -120,7 +121,8 @@ class Seen:
 class Yard:
     """The directory `home` with an archive, a catalogue and a lock in it.
 
-    `refetch`, `wrap_files` and `wrap_rows` take part in the verifications that follow.
+    The catalogue is in `home` too, unless an empty one is given as `database`. `refetch`,
+    `wrap_files` and `wrap_rows` take part in the verifications that follow.
     """
 
     home: Path
@@ -128,22 +130,28 @@ class Yard:
     refetch: Refetch | None = None
     wrap_files: Callable[[Files], Files] = field(default=lambda files: files)
     wrap_rows: Callable[[Rows], Rows] = field(default=lambda rows: rows)
+    database: Store | None = None
 
     def __post_init__(self) -> None:
         """Make what is not there yet."""
         self.images = self.home / "images"
         self.catalogue = self.home / "camdl.db"
         self.lock_file = self.home / "camdl.lock"
-        self.url = f"sqlite:///{self.catalogue}"
+        self.place: Store = self.database or SqliteStore(self.catalogue)
+        self.url = self.place.url
         if not self.images.exists():
             self.images.mkdir(parents=True)
             (self.images / MARKER).touch()
-            empty_catalogue(self.catalogue)
-            sql(
-                self.catalogue,
+            if self.database is None:
+                empty_catalogue(self.catalogue)
+            self.sql(
                 "INSERT INTO runs (id, verb, started_at, error) "
                 "VALUES ('r1', 'download', '2025-09-08 23:00:00.000000', '')",
             )
+
+    def sql(self, *statements: str) -> list[tuple[object, ...]]:
+        """Execute `statements` past camdl, and return the last one's rows."""
+        return self.place.sql(*statements)
 
     def fill(self, number: int, name: str = "in_gate") -> list[Capture]:
         """Archive so many captures of a stream, and return them."""
@@ -184,7 +192,7 @@ class Yard:
 
     def _insert(self, table: Table, values: dict[str, object]) -> None:
         database = Database(self.url)
-        with database.transaction() as connection:
+        with database.transaction(writes=True) as connection:
             connection.execute(insert(table).values(values))
         database.close()
 
@@ -213,15 +221,14 @@ class Yard:
 
     def facts(self) -> list[tuple[object, ...]]:
         """What the catalogue says of files."""
-        return sql(
-            self.catalogue,
+        return self.sql(
             "SELECT stream, captured_at, key, sha256, bytes, width, height FROM captures "
             "ORDER BY stream, captured_at",
         )
 
     def pending(self) -> dict[str, str]:
         """The reasons of what is pending, by key."""
-        rows = sql(self.catalogue, "SELECT stream, captured_at, reason FROM pending")
+        rows = self.sql("SELECT stream, captured_at, reason FROM pending")
         return {
             Capture(datetime.fromisoformat(f"{at}+00:00"), str(name)).key: str(reason)
             for name, at, reason in rows

@@ -366,7 +366,7 @@ def test_a_capture_that_was_lost_makes_its_day_be_read_again(past: Past) -> None
     past.backfill(2, last=TODAY - DAY)
     with (
         closing(Database(f"sqlite:///{past.database}")) as database,
-        database.transaction() as rows,
+        database.transaction(writes=True) as rows,
     ):
         rows.exec_driver_sql("DELETE FROM captures WHERE key LIKE '%T120000Z%'")
     past.pages.asked.clear()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from camdl.catalogue.backup import SqlBackup
+from camdl.catalogue.backup import SqliteBackup
 from camdl.errors import CatalogueError, StorageError, UsageError
 from camdl.verbs.backup import backup
 from tests.support.catalogues import sql
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 SLOW = """
 import sys, time
 from pathlib import Path
-from camdl.catalogue.backup import SqlBackup
+from camdl.catalogue.backup import SqliteBackup
 from camdl.verbs.backup import backup
-class Slow(SqlBackup):
+class Slow(SqliteBackup):
     def copy(self, target):
         number = super().copy(target)
         print("copied", flush=True)
@@ -47,9 +47,9 @@ def yard(tmp_path: Path) -> Yard:
 
 
 @pytest.fixture
-def copying(yard: Yard) -> Iterator[SqlBackup]:
+def copying(yard: Yard) -> Iterator[SqliteBackup]:
     """What copies the catalogue."""
-    copying = SqlBackup(yard.url)
+    copying = SqliteBackup(yard.url)
     yield copying
     copying.close()
 
@@ -65,14 +65,14 @@ def names(file: Path) -> list[str]:
     return sorted(one.name for one in file.parent.iterdir())
 
 
-def test_a_backup_says_what_is_in_it(copying: SqlBackup, file: Path) -> None:
+def test_a_backup_says_what_is_in_it(copying: SqliteBackup, file: Path) -> None:
     """Its file, how many captures, how large, and that it was checked."""
     said = backup(copying, file)
     assert said == f"{file}: 3 captures, 0.1 MB, checked"
     assert names(file) == ["camdl.db"]
 
 
-def test_a_restored_backup_verifies(yard: Yard, copying: SqlBackup, file: Path) -> None:
+def test_a_restored_backup_verifies(yard: Yard, copying: SqliteBackup, file: Path) -> None:
     """With the files of then nothing is wrong; what came later is found, and can be registered."""
     backup(copying, file)
     later = yard.fill(5)[3:]
@@ -83,7 +83,7 @@ def test_a_restored_backup_verifies(yard: Yard, copying: SqlBackup, file: Path) 
     assert len(yard.facts()) == 5
 
 
-def test_a_file_that_is_there_is_replaced_only_by_force(copying: SqlBackup, file: Path) -> None:
+def test_a_file_that_is_there_is_replaced_only_by_force(copying: SqliteBackup, file: Path) -> None:
     """Also a link to nowhere is there."""
     file.write_text("older")
     with pytest.raises(UsageError, match="exists already"):
@@ -97,7 +97,7 @@ def test_a_file_that_is_there_is_replaced_only_by_force(copying: SqlBackup, file
         backup(copying, file)
 
 
-def test_the_catalogue_is_not_its_own_backup(yard: Yard, copying: SqlBackup) -> None:
+def test_the_catalogue_is_not_its_own_backup(yard: Yard, copying: SqliteBackup) -> None:
     """By whatever name, and not by force either."""
     (yard.home / "link").symlink_to(yard.catalogue)
     for name in (yard.catalogue, yard.home / "link", yard.home / "backups" / ".." / "camdl.db"):
@@ -105,13 +105,15 @@ def test_the_catalogue_is_not_its_own_backup(yard: Yard, copying: SqlBackup) -> 
             backup(copying, name, force=True)
 
 
-def test_a_directory_that_is_not_there_is_told(copying: SqlBackup, file: Path) -> None:
+def test_a_directory_that_is_not_there_is_told(copying: SqliteBackup, file: Path) -> None:
     """It may be a disk that is not mounted, so it is not made."""
     with pytest.raises(StorageError, match="cannot be written: No such file"):
         backup(copying, file.parent / "disk" / "camdl.db")
 
 
-def test_a_failed_backup_leaves_what_was_there(yard: Yard, copying: SqlBackup, file: Path) -> None:
+def test_a_failed_backup_leaves_what_was_there(
+    yard: Yard, copying: SqliteBackup, file: Path
+) -> None:
     """The older backup is whole, and nothing is beside it."""
     backup(copying, file)
     before = file.read_bytes()
@@ -125,7 +127,7 @@ def test_a_failed_backup_leaves_what_was_there(yard: Yard, copying: SqlBackup, f
 
 
 def test_a_killed_backup_leaves_no_file_of_that_name(
-    yard: Yard, copying: SqlBackup, file: Path
+    yard: Yard, copying: SqliteBackup, file: Path
 ) -> None:
     """And the next one removes what it has left."""
     with subprocess.Popen(
@@ -140,7 +142,7 @@ def test_a_killed_backup_leaves_no_file_of_that_name(
     assert names(file) == ["camdl.db"]
 
 
-def test_a_backup_is_no_older_than_its_beginning(copying: SqlBackup, file: Path) -> None:
+def test_a_backup_is_no_older_than_its_beginning(copying: SqliteBackup, file: Path) -> None:
     """Its time is that of the copy, so that a rotation can go by it."""
     began = time.time()
     backup(copying, file)

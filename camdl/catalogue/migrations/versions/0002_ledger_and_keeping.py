@@ -13,12 +13,17 @@ depends_on = None
 INSTANT = sa.DateTime(timezone=True)
 
 
+def name(length: int) -> sa.String:
+    """A short text, in the order of its characters whatever a database's language is."""
+    return sa.String(length).with_variant(sa.String(length, collation="C"), "postgresql")
+
+
 def upgrade() -> None:
     """Make the tables, and the columns beside those that were there."""
     op.create_table(
         "pins",
         sa.Column("id", sa.Integer(), nullable=False, autoincrement=True),
-        sa.Column("stream", sa.String(64), nullable=False),
+        sa.Column("stream", name(64), nullable=False),
         sa.Column("starts_at", INSTANT, nullable=False),
         sa.Column("ends_at", INSTANT, nullable=False),
         sa.Column("note", sa.Text(), nullable=False),
@@ -27,20 +32,20 @@ def upgrade() -> None:
     )
     op.create_table(
         "doomed",
-        sa.Column("key", sa.String(255), nullable=False),
-        sa.Column("stream", sa.String(64), nullable=False),
+        sa.Column("key", name(255), nullable=False),
+        sa.Column("stream", name(64), nullable=False),
         sa.Column("captured_at", INSTANT, nullable=False),
         sa.PrimaryKeyConstraint("key", name="pk_doomed"),
     )
     op.create_table(
         "horizons",
-        sa.Column("stream", sa.String(64), nullable=False),
+        sa.Column("stream", name(64), nullable=False),
         sa.Column("kept_since", INSTANT, nullable=False),
         sa.PrimaryKeyConstraint("stream", name="pk_horizons"),
     )
     op.create_table(
         "readings",
-        sa.Column("stream", sa.String(64), nullable=False),
+        sa.Column("stream", name(64), nullable=False),
         sa.Column("day", sa.Date(), nullable=False),
         sa.Column("read_at", INSTANT, nullable=False),
         sa.Column("listed", sa.Integer(), nullable=False),
@@ -48,11 +53,11 @@ def upgrade() -> None:
     )
     op.create_table(
         "gaps",
-        sa.Column("stream", sa.String(64), nullable=False),
+        sa.Column("stream", name(64), nullable=False),
         sa.Column("starts_at", INSTANT, nullable=False),
         sa.Column("ends_at", INSTANT, nullable=False),
         sa.Column("missing", sa.Integer(), nullable=False),
-        sa.Column("cause", sa.String(20), nullable=False),
+        sa.Column("cause", name(20), nullable=False),
         sa.Column("detail", sa.Text(), nullable=False),
         sa.Column("found_at", INSTANT, nullable=False),
         sa.Column("confirmed_at", INSTANT),
@@ -61,7 +66,11 @@ def upgrade() -> None:
     )
     op.create_table(
         "rests",
-        sa.Column("origin", sa.String(255), nullable=False),
+        sa.Column(
+            "origin",
+            sa.String(255).with_variant(sa.Text(collation="C"), "postgresql"),
+            nullable=False,
+        ),
         sa.Column("until", INSTANT, nullable=False),
         sa.PrimaryKeyConstraint("origin", name="pk_rests"),
     )

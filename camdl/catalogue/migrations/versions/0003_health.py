@@ -11,6 +11,11 @@ branch_labels = None
 depends_on = None
 
 
+def name(length: int) -> sa.String:
+    """A short text, in the order of its characters whatever a database's language is."""
+    return sa.String(length).with_variant(sa.String(length, collation="C"), "postgresql")
+
+
 def upgrade() -> None:
     """Make the columns and tables, and sum up what is archived."""
     with op.batch_alter_table("runs") as runs:
@@ -24,9 +29,9 @@ def upgrade() -> None:
         results.alter_column("saved_bytes", server_default=None)
     op.create_table(
         "failures",
-        sa.Column("run_id", sa.String(40), nullable=False),
-        sa.Column("stream", sa.String(64), nullable=False),
-        sa.Column("kind", sa.String(20), nullable=False),
+        sa.Column("run_id", name(40), nullable=False),
+        sa.Column("stream", name(64), nullable=False),
+        sa.Column("kind", name(20), nullable=False),
         sa.Column("times", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("run_id", "stream", "kind", name="pk_failures"),
         sa.ForeignKeyConstraint(
@@ -35,9 +40,9 @@ def upgrade() -> None:
     )
     op.create_table(
         "totals",
-        sa.Column("name", sa.String(20), nullable=False),
-        sa.Column("subject", sa.String(64), nullable=False),
-        sa.Column("kind", sa.String(20), nullable=False),
+        sa.Column("name", name(20), nullable=False),
+        sa.Column("subject", name(64), nullable=False),
+        sa.Column("kind", name(20), nullable=False),
         sa.Column("amount", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("name", "subject", "kind", name="pk_totals"),
     )
