@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from camdl.deadline import Deadline
+    from camdl.domain.alerts import Book
     from camdl.domain.captures import Capture, ListedCapture
     from camdl.domain.gaps import Gap
     from camdl.domain.ledger import Attempt
+    from camdl.domain.notices import Notice, NotSent, Sent
     from camdl.domain.outcomes import (
         Body,
         ClockReading,
@@ -382,6 +384,87 @@ class Lock(Protocol):
             LockHeldError: another run held it for all of `wait_seconds`.
             ConfigError: the lock cannot be had safely here.
         """
+        ...
+
+
+class Notifier(Protocol):
+    """One way to tell people something."""
+
+    @property
+    def name(self) -> str:
+        """What the outbox and messages call it; the same in every run, and no secret."""
+        ...
+
+    def send(self, notice: Notice, deadline: Deadline) -> Sent | NotSent:
+        """Have `notice` delivered before `deadline`, whatever the other side does.
+
+        May be called from any thread. What was sent in vain may be sent again: the notice's id
+        tells the other side so, where that can be told.
+
+        Raises:
+            RuntimeError: there is no thread to be had.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A notice that is to go out by the notifier called `channel`, tried `tries` times in vain."""
+
+    notice: Notice
+    channel: str
+    tries: int = 0
+
+
+class AlertBook(Protocol):
+    """What is remembered between two processes of what was told, and what is still to be sent.
+
+    Times are UTC. Every method raises `CamdlError` when nothing can be remembered.
+    """
+
+    def turn(
+        self,
+        decide: Callable[[Book], tuple[Book, Sequence[Parcel]]],
+        channels: Sequence[str],
+        now: datetime,
+    ) -> tuple[Parcel, ...]:
+        """Let `decide` make the next book of the present one, and the parcels that come with it.
+
+        Returns what is to be sent by `channels` now, the oldest first: for a minute it is this
+        caller's alone. All of it is one step, of which no other process sees half.
+        """
+        ...
+
+    def settle(self, tried: Sequence[tuple[Parcel, Sent | NotSent | None]], now: datetime) -> None:
+        """What became of parcels that `turn` gave: None of one that nobody tried to send."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """A book, and what is to be sent, of a time without a catalogue: up to `at` (UTC)."""
+
+    book: Book
+    parcels: tuple[Parcel, ...]
+    at: datetime
+
+
+class SpareBook(AlertBook, Protocol):
+    """A book for the time when the catalogue cannot be had. All of it works inside `held` alone.
+
+    Every method raises `StorageError` when it cannot be used.
+    """
+
+    def held(self) -> AbstractContextManager[None]:
+        """Keep other processes out of it inside the `with`; it is not waited for for long."""
+        ...
+
+    def ahead(self) -> Ahead | None:
+        """What the catalogue does not have, if there is anything."""
+        ...
+
+    def mirror(self, book: Book) -> None:
+        """The catalogue holds `book`, and all that is to be sent."""
         ...
 
 

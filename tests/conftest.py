@@ -6,6 +6,7 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,8 +19,13 @@ KINDS = ["sqlite", "postgres"]
 
 
 def pytest_configure() -> None:
-    """Take SIGHUP as usual: what starts the suite may have it ignored, and that is inherited."""
+    """Take SIGHUP as usual: what starts the suite may have it ignored, and that is inherited.
+
+    And let no property depend on how busy the machine is.
+    """
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    settings.register_profile("camdl", deadline=None)
+    settings.load_profile("camdl")
 
 
 @pytest.fixture(scope="session")

@@ -32,6 +32,7 @@ from camdl.ops.lock import FileLock
 from camdl.scheduling import by_systemd
 from camdl.wiring import watching
 from tests.support.catalogues import empty_catalogue, sql
+from tests.support.hook import Hook
 from tests.support.root import needs_root
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ OPTIONS = {
     ],
     "schedule uninstall": ["--systemd / --cron", "--user", "--dry-run", "--force"],
     "demo": ["--frames", "--directory", "--serve", "--port"],
+    "alert test": ["--config"],
     "config show": ["--config"],
     "config check": ["--config"],
     "config init": ["--force"],
@@ -413,6 +415,22 @@ def test_a_configuration_that_is_not_there(call: CommandLine, command: list[str]
     answer = call(*command, "--config", "nope.toml")
     assert (answer.code, answer.out) == (78, "")
     assert answer.err.startswith("camdl: nope.toml: no such file (given by --config)\n")
+
+
+def test_alert_test(call: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says what each way has answered, and exits by that; nobody to tell is 78."""
+    answer = call("alert", "test")
+    assert (answer.code, answer.out) == (78, "")
+    assert answer.err.startswith("camdl: there is nobody to tell\n")
+    with Hook() as hook:
+        monkeypatch.setenv("CAMDL_ALERT_WEBHOOK_URL", f"{hook.origin}/hunter2")
+        answer = call("alert", "test")
+        assert (answer.code, answer.err) == (0, "")
+        assert answer.out == "webhook: sent: 127.0.0.1: 200 OK thank you\n"
+        hook.status = 500
+        answer = call("alert", "test")
+        assert (answer.code, answer.err) == (1, "")
+        assert answer.out.startswith("webhook: NOT sent: 127.0.0.1: 500 ")
 
 
 def test_db(call: CommandLine, tmp_path: Path) -> None:

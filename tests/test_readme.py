@@ -9,7 +9,7 @@ import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,18 @@ import pytest
 
 from camdl.demo.run import STREAMS
 from camdl.demo.site import GateSite
+from camdl.domain.alerts import Rules, Turn, consider, sights
+from camdl.domain.assessment import assess
+from camdl.domain.facts import Facts, JobFacts, StreamFacts
+from camdl.domain.health import Database as HealthDatabase
+from camdl.domain.health import DiskUsage
+from camdl.domain.notices import Place, as_json, compose
+from camdl.domain.outcomes import JobHistory, Outcome, RunRecord, StreamHistory
+from camdl.domain.schedule import jobs
+from tests.support.hook import Hook
+from tests.support.http import self_signed
 from tests.support.images import gate_jpeg
+from tests.support.mailbox import PASSWORD, Mailbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +42,7 @@ BLOCK = re.compile(r"^```(?P<kind>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.D
 ELLIPSIS = "…"
 # The day on which the examples were run: what they say of the day before is meant so.
 DAY_OF_EXAMPLES = date(2026, 11, 24)
+PAGE, UNREACHED = "http://127.0.0.1:8765/gate?stream=", "could not be reached"
 
 
 @dataclass(frozen=True)
@@ -107,8 +119,24 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     directory = tmp_path_factory.mktemp("home")
     picture = lru_cache(lambda _stream, _moment: gate_jpeg())
     with GateSite(STREAMS, picture, lambda: datetime.now(UTC)) as site:
-        (config,) = blocks("toml")
+        config, _ = blocks("toml")
         (directory / "camdl.toml").write_text(config.replace(":8765", f":{site.port}"))
+        yield directory
+
+
+@pytest.fixture(scope="module")
+def told_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A directory with the README's configuration of alerts, and those that it tells."""
+    directory = tmp_path_factory.mktemp("told")
+    certificate = self_signed(directory)
+    with Mailbox("starttls", certificate) as box, Hook(certificate) as hook:
+        _, config = blocks("toml")
+        (directory / "smtp_password").write_text(PASSWORD)
+        (directory / "alert_webhook_url").write_text(f"{hook.origin}/secret")
+        (directory / "ping_url").write_text(f"{hook.origin}/{{job}}")
+        more = f"smtp_port = {box.port}\nalert_ca_file = '{certificate}'\n"
+        here = config.replace("mail.example.org", "127.0.0.1").replace("/etc/camdl", str(directory))
+        (directory / "camdl.toml").write_text(here + more)
         yield directory
 
 
@@ -132,22 +160,53 @@ def test_every_command_is_explained(tmp_path: Path) -> None:
 
 
 @pytest.mark.xdist_group("readme")
-def test_examples_print_what_they_show(home: Path) -> None:
+def test_examples_print_what_they_show(home: Path, told_home: Path) -> None:
     """Each example, run in the order of the README, prints what is shown, numbers apart."""
     for example in RUNS:
         shows_table = example.command == "camdl download"
-        done = camdl(f"{example.as_of_today()}{' -v' if shows_table else ''}", home)
+        where = told_home if example.command.startswith("camdl alert") else home
+        done = camdl(f"{example.as_of_today()}{' -v' if shows_table else ''}", where)
         printed = (done.stdout or done.stderr).replace(str(home), "/srv/camdl")
+        if where == told_home:
+            printed = printed.replace("webhook: sent: 127.0.0.1", "webhook: sent: hook.example.org")
+            printed = printed.replace("127.0.0.1", "mail.example.org")
         assert agrees(example.output, printed), (example.command, printed, done.stderr)
 
 
 @pytest.mark.xdist_group("readme")
 def test_health_file_has_the_form_that_is_shown(home: Path) -> None:
     """The keys of the health file are those of the README's."""
-    (shown,) = (json.loads(text) for text in blocks("json"))
+    shown, _ = (json.loads(text) for text in blocks("json"))
     camdl("camdl download", home)
     written = json.loads((home / "data/images/.health").read_text())
     assert shape(written) == shape(shown)
+
+
+def test_the_mail_and_the_hook_shown_are_those_that_come(tmp_path: Path) -> None:
+    """An alert of two streams whose page cannot be reached."""
+    now, interval = datetime(2026, 11, 24, 20, 40, 12, tzinfo=UTC), timedelta(minutes=10)
+    sites = {"in_gate": "demo", "out_gate": "demo"}
+    rules, place = Rules(sites=sites), Place("gate1", "/srv/camdl/camdl.toml")
+    run = RunRecord("r", "download", now, now, Outcome.FAILED, 69)
+    (job, *_) = jobs(10)
+    streams = tuple(
+        StreamFacts(
+            name, interval, StreamHistory(name, now, 3, f"{PAGE}{name} {UNREACHED}"), site="demo"
+        )
+        for name in sites
+    )
+    done = (JobFacts(job, interval, JobHistory(run, run)),)
+    facts = Facts("1", streams, done, HealthDatabase.CONNECTED, DiskUsage(1, 10**9, 1))
+    seen, turn = sights(assess(facts, now), rules), Turn({})
+    for ago in (2, 1, 0):
+        turn = consider(turn.book, seen, rules, now - ago * interval, is_new=True)
+    notice = compose(turn, seen, rules, place, now=now, notice_id="n")
+    assert notice
+    assert f"its subject is `{notice.title}`" in README
+    (mail,) = blocks("text")
+    assert notice.body == mail
+    _, shown = (json.loads(text) for text in blocks("json"))
+    assert shape(as_json(notice, "gate1")) == shape(shown)
 
 
 def shape(value: object) -> object:

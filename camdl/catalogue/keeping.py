@@ -10,7 +10,16 @@ from sqlalchemy import and_, bindparam, delete, exists, func, insert, select
 
 from camdl.catalogue import totals
 from camdl.catalogue.batches import BATCH, batches
-from camdl.catalogue.tables import captures, doomed, gaps, horizons, pending, pins, runs
+from camdl.catalogue.tables import (
+    captures,
+    doomed,
+    gaps,
+    horizons,
+    notices,
+    pending,
+    pins,
+    runs,
+)
 from camdl.catalogue.upsert import upsert
 from camdl.domain.captures import Capture
 from camdl.domain.outcomes import Outcome
@@ -285,7 +294,7 @@ def _archived_anew() -> ColumnElement[bool]:
 
 
 def _outdated(limits: Limits) -> Iterator[tuple[Table, ColumnElement[bool]]]:
-    """In each table the rows that nobody will ask for any more."""
+    """In each table the rows that nobody will ask for any more, as `Outdated` counts them."""
     one, other = runs.alias(), runs.alias()
     first = select(func.min(other.c.started_at)).scalar_subquery()
     last_of_verb = (
@@ -301,6 +310,7 @@ def _outdated(limits: Limits) -> Iterator[tuple[Table, ColumnElement[bool]]]:
     yield runs, and_(runs.c.started_at < limits.runs, between, runs.c.id.not_in(last_good))
     yield pending, pending.c.captured_at < limits.pending
     yield gaps, gaps.c.resolved_at < limits.gaps
+    yield notices, notices.c.at < limits.runs
 
 
 def _move_horizons(connection: Connection, leaving: Sequence[Holding]) -> None:

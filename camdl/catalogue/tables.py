@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Dialect
 
 # The newest migration: what the version table of a database says that these tables are in.
-SCHEMA = "0003"
+SCHEMA = "0004"
 
 _REFUSED = re.compile(r"[\0\ud800-\udfff]")
 
@@ -239,4 +239,44 @@ rests = Table(
     # A host's name alone may have 253 characters.
     Column("origin", String(255).with_variant(Text(collation="C"), "postgresql"), primary_key=True),
     Column("until", Instant, nullable=False),
+)
+
+# What is remembered of each subject of alerts that is not simply well.
+standings = Table(
+    "standings",
+    metadata,
+    Column("subject", _name(100), primary_key=True),
+    Column("seen_at", Instant, nullable=False),
+    Column("counted_at", Instant, nullable=False),
+    Column("bad", Integer, nullable=False),
+    Column("good", Integer, nullable=False),
+    Column("since", Instant),
+    Column("alerted_at", Instant),  # none: nobody was told that it is bad
+    Column("told_at", Instant),
+    Column("recovered_at", Instant),
+    Column("relapses", Integer, nullable=False),
+)
+
+# What people were told, or are to be told.
+notices = Table(
+    "notices",
+    metadata,
+    Column("id", _name(40), primary_key=True),
+    Column("kind", _name(20), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("title", Words, nullable=False),
+    Column("body", Words, nullable=False),
+    Column("items", Words, nullable=False),  # JSON
+)
+
+# By which ways each notice goes out, and what became of that.
+parcels = Table(
+    "parcels",
+    metadata,
+    Column("notice_id", ForeignKey("notices.id", ondelete="CASCADE"), primary_key=True),
+    Column("channel", _name(40), primary_key=True),
+    Column("tries", Integer, nullable=False),  # those in vain
+    Column("claimed_until", Instant),  # until then a process is sending it, if it lives
+    Column("sent_at", Instant),
+    Column("answer", Words, nullable=False),
 )

@@ -59,6 +59,7 @@ def backfill(  # noqa: PLR0917  # typer passes them by name
     from camdl import wiring
     from camdl.report.screen import Screen
     from camdl.verbs.backfill import backfill as run
+    from camdl.wiring.announcing import announcing
 
     loaded = load(config)
     wiring.log_to_stderr(quiet=quiet, verbose=verbose)
@@ -66,7 +67,9 @@ def backfill(  # noqa: PLR0917  # typer passes them by name
         loaded, stream or (), first=first, last=last, only_gaps=gaps, dry_run=dry_run
     )
     names = [one.name for one in order.streams]
-    with Screen(names, quiet=quiet, verbose=verbose, as_json=as_json) as screen:
-        finished = run(order, wiring.BackfillWorkshop(loaded, SIGNALS, screen.progress))
-    screen.show(finished.run, finished.would_fetch if dry_run else None)
+    with announcing(loaded, "backfill", dry_run=dry_run) as told:
+        with Screen(names, quiet=quiet, verbose=verbose, as_json=as_json) as screen:
+            workshop = told.about(wiring.BackfillWorkshop(loaded, SIGNALS, screen.progress))
+            finished = told.ended(run(order, workshop))
+        screen.show(finished.run, finished.would_fetch if dry_run else None)
     leave(finished.run, finished.error)

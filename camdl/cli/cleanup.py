@@ -59,6 +59,7 @@ def cleanup(  # noqa: PLR0917  # typer passes them by name
     from camdl.report.clearance import ClearanceScreen
     from camdl.verbs.cleanup import cleanup as run
     from camdl.wiring import cleaning
+    from camdl.wiring.announcing import announcing
 
     loaded = load(config)
     wiring.log_to_stderr(quiet=quiet, verbose=verbose)
@@ -72,6 +73,8 @@ def cleanup(  # noqa: PLR0917  # typer passes them by name
         wait_seconds=wait,
     )
     screen = ClearanceScreen(dry_run=dry_run, quiet=quiet, verbose=verbose, as_json=as_json)
-    finished = run(order, cleaning.CleanupWorkshop(loaded, SIGNALS, screen.would_go))
-    screen.show(finished.run, finished.forgotten, finished.diagnoses)
+    with announcing(loaded, "cleanup", dry_run=dry_run) as told:
+        workshop = told.about(cleaning.CleanupWorkshop(loaded, SIGNALS, screen.would_go))
+        finished = told.ended(run(order, workshop))
+        screen.show(finished.run, finished.forgotten, finished.diagnoses)
     leave(finished.run, finished.error)

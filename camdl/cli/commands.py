@@ -28,6 +28,7 @@ _MODULES = {
     "backfill": "backfill",
     "gaps": "gaps",
     "health": "health",
+    "alert": "alert",
     "demo": "demo",
     "schedule": "schedule",
     "config": "config",

@@ -38,12 +38,15 @@ def download(  # noqa: PLR0917  # typer passes them by name
     from camdl import wiring
     from camdl.report.screen import Screen
     from camdl.verbs.download import download as run
+    from camdl.wiring.announcing import announcing
 
     loaded = load(config)
     wiring.log_to_stderr(quiet=quiet, verbose=verbose)
     order = wiring.order(loaded, stream or (), latest=latest, dry_run=dry_run, wait_seconds=wait)
     names = [one.name for one in order.streams]
-    with Screen(names, quiet=quiet, verbose=verbose, as_json=as_json) as screen:
-        finished = run(order, wiring.Workshop(loaded, SIGNALS, screen.progress))
-    screen.show(finished.run, finished.would_fetch if dry_run else None)
+    with announcing(loaded, "download", dry_run=dry_run) as told:
+        with Screen(names, quiet=quiet, verbose=verbose, as_json=as_json) as screen:
+            workshop = told.about(wiring.Workshop(loaded, SIGNALS, screen.progress))
+            finished = told.ended(run(order, workshop))
+        screen.show(finished.run, finished.would_fetch if dry_run else None)
     leave(finished.run, finished.error)

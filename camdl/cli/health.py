@@ -22,7 +22,8 @@ def health(
     write: Annotated[
         bool,
         typer.Option(
-            "--write", help="Write the health file too, and the metrics_file if it is set."
+            "--write",
+            help="Write the health file too, and the metrics_file if it is set; send alerts.",
         ),
     ] = False,
     config: ConfigFile = None,
@@ -65,6 +66,10 @@ def health(
         show_health(Console(), verdict)
     elif not quiet:
         say(verdict.line())
+    if write:
+        from camdl.wiring.announcing import announce
+
+        announce(loaded, verdict)
     if unwritten is not None:
         explain(unwritten)
         # What others read of it is not so any more: nothing but critical is worse.

@@ -69,6 +69,7 @@ def verify(  # noqa: PLR0917  # typer passes them by name
     from camdl.report.verification import VerificationScreen
     from camdl.verbs.verify import verify as run
     from camdl.wiring import verifying
+    from camdl.wiring.announcing import announcing
 
     loaded = load(config)
     wiring.log_to_stderr(quiet=quiet, verbose=verbose)
@@ -86,6 +87,8 @@ def verify(  # noqa: PLR0917  # typer passes them by name
         wait_seconds=wait,
     )
     screen = VerificationScreen(quiet=quiet, verbose=verbose, as_json=as_json)
-    verified = run(order, verifying.VerifyWorkshop(loaded, SIGNALS, screen))
-    screen.close(verified.run, verified.tally)
+    with announcing(loaded, "verify", dry_run=dry_run) as told:
+        workshop = told.about(verifying.VerifyWorkshop(loaded, SIGNALS, screen))
+        verified = told.ended(run(order, workshop))
+        screen.close(verified.run, verified.tally)
     leave(verified.run, verified.error)

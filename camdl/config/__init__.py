@@ -131,6 +131,6 @@ def _check_together(settings: Settings, values: Mapping[str, Value], problems: P
     if problems:
         return
     for name, other, told in conflicts(settings):
-        value = values[name]
-        label = f"{value.label} = {shown(TOP[name].kind.written(value.value))}"
-        problems.add(label, f"{told}, from {values[other].where}")
+        value, key = values[name], TOP[name]
+        label = f"{value.label} = {shown(key.hide(key.kind.written(value.value)))}"
+        problems.add(label, f"{told}, from {values[other].where}" if other else told)

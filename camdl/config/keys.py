@@ -11,24 +11,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 from camdl.config import kinds
+from camdl.config.secrets import hidden, masked
 from camdl.domain.schedule import JOBS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 _DEADLINE_SHARE = 0.8
+_HERE = frozenset({"", "localhost", "127.0.0.1", "[::1]"})
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
     """What a key may be, and what it is for in one sentence.
 
-    The value of a `secret` key is never shown, and may come from a file.
+    The value of a `secret` key may come from a file, and is only ever shown as `hide` makes it.
     """
 
     kind: kinds.Kind[Any]
     about: str
     secret: bool = False
+    hide: Callable[[object], object] = masked
+
+
+def _secret(kind: kinds.Kind[Any], about: str) -> Key:
+    """A key all of whose value is secret."""
+    return Key(kind, about, secret=True, hide=hidden)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +106,11 @@ class Settings:
     ] = 0.5
     retention_days: Annotated[int, Key(kinds.whole(1, 36_500), "How long captures are kept.")] = 30
     keep_runs_days: Annotated[
-        int, Key(kinds.whole(1, 36_500), "How long camdl cleanup keeps the record of a run.")
+        int,
+        Key(
+            kinds.whole(1, 36_500),
+            "How long camdl cleanup keeps the record of a run, and of what people were told.",
+        ),
     ] = 90
     keep_pending_days: Annotated[
         int,
@@ -148,6 +160,54 @@ class Settings:
     disk_critical_percent: Annotated[
         float, Key(kinds.number(1, 100), "A disk fuller than this is critical.")
     ] = 90.0
+    alert_email_to: Annotated[
+        tuple[str, ...], Key(kinds.addresses, "Who gets mail when something is wrong.")
+    ] = ()
+    alert_email_from: Annotated[str, Key(kinds.address, "The sender of that mail.")] = ""
+    smtp_host: Annotated[str, Key(kinds.host, "The mail server that takes it.")] = ""
+    smtp_port: Annotated[
+        int | None,
+        Key(kinds.port, "Its port; the usual ones are 587 (starttls), 465 (tls) and 25 (none)."),
+    ] = None
+    smtp_security: Annotated[
+        str,
+        Key(
+            kinds.choice("starttls", "tls", "none"),
+            "How the connection is encrypted. With none, nobody logs in but to this machine.",
+        ),
+    ] = "starttls"
+    smtp_user: Annotated[str, Key(kinds.text, "Who logs in there, if anybody has to.")] = ""
+    smtp_password: Annotated[
+        str, _secret(kinds.secret, "The password; better, smtp_password_file names a file with it.")
+    ] = field(default="", repr=False)
+    alert_webhook_url: Annotated[
+        str, _secret(kinds.web_address, "Where alerts are posted to, as JSON.")
+    ] = field(default="", repr=False)
+    alert_apprise_urls: Annotated[
+        tuple[str, ...],
+        _secret(kinds.urls, "Where else they go, in the words of Apprise (pip: camdl[alerts])."),
+    ] = field(default=(), repr=False)
+    alert_ca_file: Annotated[
+        Path | None,
+        Key(kinds.optional_path, "Certificates to trust besides the system's, for all of these."),
+    ] = None
+    alert_after: Annotated[
+        int, Key(kinds.whole(1, 1000), "How often in a row something is bad before you are told.")
+    ] = 3
+    alert_repeat_hours: Annotated[
+        float, Key(kinds.number(0.1, 8760), "How often you are told again as long as it is bad.")
+    ] = 24.0
+    alert_on: Annotated[
+        str, Key(kinds.choice("warning", "critical"), "From which verdict on it is bad.")
+    ] = "warning"
+    ping_url: Annotated[
+        str,
+        _secret(
+            kinds.ping,
+            "A dead man's switch in the way of Healthchecks: it is told when a job starts and "
+            "how it ended. {job} is the command; without it, only download is told of.",
+        ),
+    ] = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +281,10 @@ def fitting_deadline(interval_minutes: int) -> int:
 
 
 def conflicts(settings: Settings) -> Iterator[tuple[str, str, str]]:
-    """Each key that does not go with another: the two, and what the first must be."""
+    """Each key that does not go with another: the two, and what the first must be.
+
+    The other is empty where its value is no news.
+    """
     interval = settings.download_interval_minutes
     if settings.run_deadline_seconds >= interval * 60:
         told = f"must be below download_interval_minutes ({interval} minutes, {interval * 60} s)"
@@ -232,3 +295,19 @@ def conflicts(settings: Settings) -> Iterator[tuple[str, str, str]]:
     if settings.disk_warning_percent >= settings.disk_critical_percent:
         told = f"must be below disk_critical_percent ({settings.disk_critical_percent:g})"
         yield "disk_warning_percent", "disk_critical_percent", told
+    yield from _mail_conflicts(settings)
+
+
+def _mail_conflicts(settings: Settings) -> Iterator[tuple[str, str, str]]:
+    if settings.alert_email_to:
+        for needed in ("smtp_host", "alert_email_from"):
+            if not getattr(settings, needed):
+                yield "alert_email_to", "", f"needs {needed}, which is not set"
+    elif settings.smtp_host:
+        yield "smtp_host", "", "has nobody to send mail to: alert_email_to is not set"
+    for one, other in (("smtp_user", "smtp_password"), ("smtp_password", "smtp_user")):
+        if getattr(settings, one) and not getattr(settings, other):
+            yield one, "", f"needs {other}, which is not set"
+    is_open = settings.smtp_security == "none" and settings.smtp_host not in _HERE
+    if settings.smtp_password and is_open:
+        yield "smtp_security", "", "must be starttls or tls where a password leaves this machine"

@@ -30,6 +30,11 @@ _POWERS = {"": 0, "k": 1, "m": 2, "g": 3}
 _DIMENSIONS = re.compile(r"(\d{1,5})x(\d{1,5})", re.ASCII)
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOST = re.compile(rf"(?:\*\.)?{_LABEL}(?:\.{_LABEL})*|\[[0-9a-f:.]+\]")
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_BARE = rf"{_ATOM}(?:\.{_ATOM})*@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*"
+_MAILBOX = re.compile(rf"{_BARE}|[\w' -]*<{_BARE}>")
+_ANY_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
+_BETWEEN_URLS = re.compile(r"[\s,]+(?=[A-Za-z][A-Za-z0-9+.-]*://)|\s+")
 _DATABASE = re.compile(r"(?P<dialect>sqlite|postgres|postgresql(?:\+psycopg)?)://(?P<rest>.+)")
 
 
@@ -264,6 +269,77 @@ def _hosts(value: object) -> tuple[str, ...]:
     return hosts
 
 
+def _one_of(names: tuple[str, ...]) -> Callable[[object], str]:
+    def read(value: object) -> str:
+        if not isinstance(value, str) or value.lower() not in names:
+            raise NotAllowedError
+        return value.lower()
+
+    return read
+
+
+def choice(*names: str) -> Kind[str]:
+    """One of `names`, in small or capital letters."""
+    return Kind(f"one of {', '.join(names)}", _one_of(names))
+
+
+def _address(value: object) -> str:
+    """An address of mail, with a name before it or not."""
+    text = _some_text(value)
+    if not _MAILBOX.fullmatch(text):
+        raise NotAllowedError
+    return text
+
+
+def _addresses(value: object) -> tuple[str, ...]:
+    return tuple(_address(one) for one in _list(value))
+
+
+def _host(value: object) -> str:
+    text = _text(value).lower()
+    if text and not _HOST.fullmatch(text):
+        raise NotAllowedError
+    return text
+
+
+def _port(value: object) -> int | None:
+    if value is None or value == "":
+        return None
+    return whole(1, 65_535).read(value)
+
+
+def _port_of_text(text: str) -> object:
+    return int(text) if text else ""
+
+
+def _web_address(value: object) -> str:
+    text = _text(value)
+    if text:
+        origin(text)
+        if any(character.isspace() for character in text):
+            raise NotAllowedError
+    return text
+
+
+def _ping(value: object) -> str:
+    text = _web_address(value)
+    if "{" in text.replace("{job}", "") or "}" in text.replace("{job}", ""):
+        raise NotAllowedError("the only field of a ping's URL is {job}")
+    return text
+
+
+def _urls(value: object) -> tuple[str, ...]:
+    urls = tuple(_list(value))
+    if not all(_ANY_URL.fullmatch(url) for url in urls):
+        raise NotAllowedError
+    return urls
+
+
+def _urls_of_text(text: str) -> list[str]:
+    # A comma may be a part of such a URL.
+    return [url for url in _BETWEEN_URLS.split(text) if url]
+
+
 switch = Kind("true or false", _switch, _switch_of_text)
 path = Kind("a path", _path, written=str)
 optional_path = Kind(
@@ -292,3 +368,12 @@ dimensions = Kind(
     _dimensions,
     written=lambda sides: f"{sides[0]}x{sides[1]}",
 )
+secret = Kind('a text, or "" for none', _text)
+text = Kind('a text, or "" for none', _text)
+host = Kind('a host name, or "" for none', _host)
+port = Kind('a port from 1 to 65535, or "" for the usual one', _port, _port_of_text)
+address = Kind('an address such as "camdl@example.org", or ""', lambda v: v and _address(v))
+addresses = Kind('a list of addresses such as "ops@example.org"', _addresses, _list_of_text)
+web_address = Kind('an http:// or https:// URL, or "" for none', _web_address)
+ping = Kind('an http:// or https:// URL, with {job} in it if need be, or "" for none', _ping)
+urls = Kind("a list of URLs", _urls, _urls_of_text)

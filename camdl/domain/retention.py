@@ -121,8 +121,9 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What of the catalogue's memory is outdated: runs that began before `runs`, captures of before
-    `pending` that were listed and never came, gaps that were filled before `gaps`. All are UTC.
+    """What of the catalogue's memory is outdated: runs that began before `runs`, and notices of
+    before then, captures of before `pending` that were listed and never came, gaps that were filled
+    before `gaps`. All are UTC.
     """
 
     runs: datetime
@@ -137,6 +138,7 @@ class Outdated:
     runs: int = 0
     pending: int = 0
     gaps: int = 0
+    notices: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,14 @@ from urllib.parse import urljoin, urlsplit
 from urllib3 import Timeout
 
 from camdl import __version__
+from camdl.connecting import SHORTEST_SECONDS
 from camdl.domain.failures import FailureKind
 from camdl.domain.outcomes import Body, Failed, Rejected
 from camdl.domain.retry_after import retry_after
 from camdl.domain.sites import origin
 from camdl.domain.text import one_line
 from camdl.errors import PassingFaultError
-from camdl.fetching.connections import SHORTEST_SECONDS, pools, serving
+from camdl.fetching.connections import pools, serving
 from camdl.fetching.failures import (
     REQUEST_ERRORS,
     failure,
@@ -28,9 +29,9 @@ from camdl.fetching.failures import (
     resting,
     too_slow,
 )
-from camdl.fetching.watchdog import Watchdog
 from camdl.rests import Rests
 from camdl.source_clock import SourceClock
+from camdl.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,8 +39,8 @@ if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse
 
     from camdl.deadline import Deadline
-    from camdl.fetching.watchdog import Attempt
     from camdl.ports import Retrying
+    from camdl.watchdog import Attempt
 
 MAX_REDIRECTS = 5
 

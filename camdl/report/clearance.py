@@ -82,6 +82,7 @@ def total_line(run: RunRecord, forgotten: Outdated, diagnoses: int, *, dry_run: 
         "old runs": forgotten.runs,
         "pending captures": forgotten.pending,
         "filled gaps": forgotten.gaps,
+        "old notices": forgotten.notices,
         "diagnoses": diagnoses,
     }
     parts = [

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import textwrap
 from dataclasses import asdict
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from camdl import durable
 from camdl.config import mask_url
 from camdl.config.keys import BUILT_IN, Settings, Site, StreamKeys, defaults, keys
 from camdl.config.kinds import toml
-from camdl.config.secrets import masked
+from camdl.config.secrets import hidden
 from camdl.domain.captures import Capture, utc
 from camdl.domain.text import one_line
 from camdl.errors import StorageError, UsageError
@@ -42,7 +43,8 @@ def show(loaded: Loaded) -> str:
         if its_table != table:
             table = its_table
             lines += ["", f"[{table}]"]
-        written = toml(masked(_ALL_KEYS[key].kind.written(value.value)))
+        its_key = _ALL_KEYS[key]
+        written = toml(its_key.hide(its_key.kind.written(value.value)))
         lines.append(f"{key} = {written}  # {one_line(value.where)}")
     return "\n".join(lines)
 
@@ -59,6 +61,8 @@ def check(loaded: Loaded, now: datetime) -> str:
         collected = name in loaded.settings.stream_names
         lines += ["", name if collected else f"{name} (only with --stream {name})"]
         lines += [f"  {what:<10} {mask_url(url)}" for what, url in _urls(stream, moment)]
+    if told := list(_told(loaded.settings)):
+        lines += ["", "When something is wrong", *(f"  {how:<10} {whom}" for how, whom in told)]
     return "\n".join(lines)
 
 
@@ -113,6 +117,19 @@ def _keys(known: Mapping[str, Key], values: Mapping[str, object]) -> Iterator[st
 
 def _file(loaded: Loaded) -> str:
     return one_line(str(loaded.file or "no configuration file, the built-in defaults"))
+
+
+def _told(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Each way to tell people, and whom or where."""
+    if settings.alert_email_to:
+        yield "mail", f"{', '.join(settings.alert_email_to)} (by {settings.smtp_host})"
+    if settings.alert_webhook_url:
+        yield "web hook", str(hidden(settings.alert_webhook_url))
+    for url in settings.alert_apprise_urls:
+        lacks = "" if find_spec("apprise") else "; lacking: pip install 'camdl[alerts]'"
+        yield "Apprise", f"{hidden(url)}{lacks}"
+    if settings.ping_url:
+        yield "pings", str(hidden(settings.ping_url))
 
 
 def _urls(stream: Stream, moment: datetime) -> Iterator[tuple[str, str]]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from camdl.errors import BrowserMissingError, CamdlError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from camdl.archive.local import LocalArchive
@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from camdl.catalogue.schema import SqlSchema
     from camdl.config import Loaded, Settings
     from camdl.deadline import Deadline
+    from camdl.domain.health import Health
     from camdl.domain.outcomes import RunRecord
     from camdl.ops.lock import FileLock
     from camdl.ops.signals import Signals
-    from camdl.ports import Catalogue, LongProgress, Progress
+    from camdl.ports import Catalogue, Lock, LongProgress, Progress
     from camdl.verbs.backfill import Order as BackfillOrder
     from camdl.verbs.collecting import Order as CollectingOrder
     from camdl.verbs.collecting import Ports
@@ -121,13 +122,18 @@ def backfill_order(
 
 
 class Bench:
-    """Implements `camdl.verbs.running.Tools`, and has the lock of `verb`."""
+    """Implements `camdl.verbs.running.Tools`, and has the lock of `verb`.
+
+    `verdict` is the last one that was made, and `begun` is called when the run goes to work.
+    """
 
     def __init__(self, loaded: Loaded, signals: Signals, verb: str) -> None:
         self._loaded = loaded
         self._settings = loaded.settings
         self._signals = signals
-        self.lock = lock(loaded, verb)
+        self.lock: Lock = lock(loaded, verb)
+        self.verdict: Health | None = None
+        self.begun: Callable[[], None] = lambda: None
 
     def now(self) -> datetime:
         """The instant it is, in UTC."""
@@ -145,7 +151,8 @@ class Bench:
         """
         from camdl.wiring import watching
 
-        watching.tell(self._loaded, watching.health(self._loaded, run))
+        self.verdict = watching.health(self._loaded, run)
+        watching.tell(self._loaded, self.verdict)
 
 
 class Workshop(Bench):

@@ -98,6 +98,7 @@ class VerifyWorkshop(Bench):
         from camdl.catalogue.verifying import SqlVerifying
         from camdl.verbs.verify import Ports
 
+        self.begun()
         settings = self._loaded.settings
         database = Database(settings.database_url)
         try:

@@ -12,15 +12,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import event, insert
 
+from camdl.catalogue.alerts import SqlAlertBook
 from camdl.catalogue.database import Database
 from camdl.catalogue.keeping import SqlKeeping
 from camdl.catalogue.rows import SqlCatalogue
 from camdl.catalogue.tables import runs
 from camdl.domain.captures import Capture, ListedCapture
+from camdl.domain.notices import Kind, Notice
 from camdl.domain.outcomes import Counts, Outcome, RunRecord, Saved, StoredImage, StreamResult
 from camdl.domain.retention import Holding, Limits, Outdated, Pin
 from camdl.domain.windows import Window
 from camdl.errors import CatalogueError
+from camdl.ports import Parcel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -269,6 +272,20 @@ def test_the_last_good_run_is_not_forgotten(kept: Kept) -> None:
     left = kept.store.sql("SELECT id FROM runs WHERE verb = 'verify' ORDER BY id")
     assert left == [("0-verify",), ("1-verify",), ("4-verify",)]
     assert catalogue.job_history("download").last_good == START + MINUTE
+
+
+def test_old_notices_are_forgotten(kept: Kept) -> None:
+    """What people were told, with what became of it, for as long as runs are remembered."""
+    book = SqlAlertBook(kept.database)
+    told = [
+        Notice(f"n{number}", Kind.ALERT, START + number * DAY, "title", "text\n")
+        for number in range(3)
+    ]
+    book.turn(lambda old: (old, [Parcel(one, "mail") for one in told]), [], START)
+    limits = Limits(START + 2 * DAY, START, START)
+    assert kept.keeping.outdated(limits) == Outdated(notices=2)
+    assert kept.keeping.forget_outdated(limits) == Outdated(notices=2)
+    assert kept.store.sql("SELECT notice_id FROM parcels") == [("n2",)]
 
 
 def test_young_runs_are_kept(kept: Kept) -> None:

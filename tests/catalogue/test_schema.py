@@ -195,7 +195,13 @@ def is_number(column: Column[Any]) -> bool:
 
 def value(column: Column[Any], number: int) -> object:
     """What the column has in the row of that number."""
-    known = {"verb": "download", "outcome": "ok", "cause": "not_run"}
+    known = {
+        "verb": "download",
+        "outcome": "ok",
+        "cause": "not_run",
+        "kind": "unreachable",
+        "name": "captures",
+    }
     at = datetime(2025, 9, 8, 12, number, 0, 123_456)  # noqa: DTZ001  # as SQLite has it
     has_zone = getattr(column.type, "timezone", False)
     values = {

@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DATABASE = "postgresql://camdl:hunter2@db.example/camdl"
+SERVER = """
+    alert_email_from = 'c@d'
+    smtp_host = 'h'
+    smtp_user = 'u'
+    smtp_password = 'hunter2'
+"""
+MAIL = "alert_email_to = ['a@b.example']"
 IMAGE = "https://cdn.example/{time:%Y-%m-%dT%H:%M:%S}-{stream}.jpeg"
 
 
@@ -190,7 +197,7 @@ def test_a_byte_order_mark_is_no_error(place: Place) -> None:
     ("text", "problem"),
     [
         ("retention_dayz = 3", "retention_dayz: no such key; did you mean retention_days?"),
-        ("zzz = 3", "zzz: no such key; known are backoff_multiplier, "),
+        ("zzz = 3", "zzz: no such key; known are alert_after, "),
         ("timeout = 'soon'", 'timeout = "soon": must be a number from 1 to 600'),
         ("timeout = 0", "timeout = 0: must be a number from 1 to 600"),
         ("max_retries = true", "max_retries = true: must be a whole number from 1 to 20"),
@@ -216,6 +223,22 @@ def test_a_byte_order_mark_is_no_error(place: Place) -> None:
         ("run_deadline_seconds = 600", "must be below download_interval_minutes (10 minutes, 600"),
         ("retry_delay_seconds = 90", "max_retry_delay_seconds = 60: must not be below"),
         ("disk_warning_percent = 95", "must be below disk_critical_percent (90), from default"),
+        (f"{MAIL}\nsmtp_host = 'h'", '["a@b.example"]: needs alert_email_from, which is not set'),
+        (f"{MAIL}\nalert_email_from = 'c@d'", "needs smtp_host, which is not set"),
+        ("smtp_host = 'h'", "has nobody to send mail to: alert_email_to is not set"),
+        ("smtp_user = 'u'", 'smtp_user = "u": needs smtp_password, which is not set'),
+        ("smtp_password = 'hunter2'", 'smtp_password = "***": needs smtp_user, which is not set'),
+        (
+            f"{MAIL}\n{SERVER}\nsmtp_security = 'none'",
+            'smtp_security = "none": must be starttls or tls where a password leaves this machine',
+        ),
+        (
+            "alert_webhook_url = 'ftp://hunter2'",
+            "alert_webhook_url: must be an http:// or https://",
+        ),
+        ("ping_url = 'https://h/{jobs}'", "ping_url: the only field of a ping's URL is {job}"),
+        ("alert_apprise_urls = ['hunter2']", "alert_apprise_urls: must be a list of URLs"),
+        ("alert_on = 'degraded'", "must be one of warning, critical"),
     ],
 )
 def test_what_is_wrong_is_told(place: Place, text: str, problem: str) -> None:
@@ -404,3 +427,37 @@ def test_a_home_that_cannot_be_looked_into_has_no_file(place: Place) -> None:
     """A hardened service may have a home directory that is closed to it, or none."""
     assert place.load({"HOME": os.devnull}).file is None
     assert place.load({"XDG_CONFIG_HOME": os.devnull, "HOME": "/"}).file is None
+
+
+def test_alerts_need_little(place: Place) -> None:
+    """A server on this machine needs neither a login nor encryption; each is right by itself."""
+    text = f"{MAIL}\nalert_email_from = 'camdl@gate.example'\nsmtp_host = 'localhost'\n"
+    place.write(f"{text}smtp_security = 'none'\nsmtp_user = 'u'\nsmtp_password = 'p'")
+    settings = place.load().settings
+    assert (settings.smtp_port, settings.smtp_security) == (None, "none")
+    assert settings.alert_email_to == ("a@b.example",)
+
+
+def test_every_secret_of_alerts_may_come_from_a_file(place: Place) -> None:
+    """Or from systemd's credentials; a file may name a URL a line."""
+    credentials = place.root / "credentials"
+    credentials.mkdir()
+    (credentials / "ping_url").write_text("https://hc.example/{job}\n")
+    (place.root / "password").write_text("hunter2 squirrel\n")
+    (place.root / "hook").write_text("https://hook.example/hunter2\n")
+    (place.root / "urls").write_text("ntfy://a/b,c\njson://d, xml://e\n\n")
+    place.write(
+        f"{MAIL}\nalert_email_from = 'c@d'\nsmtp_host = 'h'\nsmtp_user = 'u'\n"
+        f"smtp_password_file = '{place.root}/password'\n"
+        f"alert_webhook_url_file = '{place.root}/hook'"
+    )
+    environ = {
+        "CREDENTIALS_DIRECTORY": str(credentials),
+        "CAMDL_ALERT_APPRISE_URLS_FILE": f"{place.root}/urls",
+    }
+    settings = place.load(environ).settings
+    assert settings.smtp_password == "hunter2 squirrel"  # noqa: S105  # nobody's
+    assert settings.alert_webhook_url == "https://hook.example/hunter2"
+    assert settings.alert_apprise_urls == ("ntfy://a/b,c", "json://d", "xml://e")
+    assert settings.ping_url == "https://hc.example/{job}"
+    assert "hunter2" not in repr(settings)

@@ -86,6 +86,19 @@ def test_a_variable_is_read_or_refused(kind: kinds.Kind[object], text: str) -> N
         (kinds.optional_path, "a/b.prom", Path("a/b.prom")),
         (kinds.jobs, [], ()),
         (kinds.jobs, ["verify", "download", "verify"], ("download", "verify")),
+        (kinds.choice("a", "b"), "B", "b"),
+        (kinds.address, "", ""),
+        (kinds.address, "a.b+c@x-y.example", "a.b+c@x-y.example"),
+        (kinds.address, "Frau Öl <a@b>", "Frau Öl <a@b>"),
+        (kinds.addresses, ["a@b", "c <d@e>"], ("a@b", "c <d@e>")),
+        (kinds.host, "Mail.Example.org", "mail.example.org"),
+        (kinds.host, "", ""),
+        (kinds.port, 587, 587),
+        (kinds.port, "", None),
+        (kinds.web_address, "https://u:p@h:1/x?y=z", "https://u:p@h:1/x?y=z"),
+        (kinds.web_address, "", ""),
+        (kinds.ping, "https://h/{job}", "https://h/{job}"),
+        (kinds.urls, ["tgram://1:a/b"], ("tgram://1:a/b",)),
     ],
 )  # fmt: skip
 def test_a_value_is_understood(kind: kinds.Kind[object], value: object, expected: object) -> None:
@@ -154,6 +167,26 @@ def test_a_value_is_understood(kind: kinds.Kind[object], value: object, expected
         (kinds.timezone, "America"),
         (kinds.timezone, "../etc/passwd"),
         (kinds.timezone, ""),
+        (kinds.choice("a", "b"), "c"),
+        (kinds.choice("a", "b"), 1),
+        (kinds.address, "a"),
+        (kinds.address, "a@b, c@d"),
+        (kinds.address, "a b@c"),
+        (kinds.address, "a@b>"),
+        (kinds.address, ".a@b"),
+        (kinds.address, "a <b"),
+        (kinds.address, "a\nBcc: x@y"),
+        (kinds.addresses, "a@b"),
+        (kinds.host, "http://h"),
+        (kinds.host, "a b"),
+        (kinds.port, 0),
+        (kinds.port, "25"),
+        (kinds.web_address, "h/x"),
+        (kinds.web_address, "https://h/a b"),
+        (kinds.ping, "https://h/{job}{x}"),
+        (kinds.ping, "https://h/}"),
+        (kinds.urls, "json://h"),
+        (kinds.urls, ["nothing"]),
     ],
 )
 def test_a_value_is_refused(kind: kinds.Kind[object], value: object) -> None:
@@ -180,3 +213,9 @@ def test_an_error_shows_no_secret_and_no_second_line() -> None:
     assert len(kinds.shown(["x" * 1000])) <= 100
     assert kinds.shown(["https://h/?token=hunter", 1]) == '["https://h/?token=***", 1]'
     assert kinds.shown({"password": "hunter"}) == "a table"
+
+
+@pytest.mark.parametrize(("text", "port"), [("587", 587), ("", None)])
+def test_a_variable_names_a_port(text: str, port: int | None) -> None:
+    """Or none."""
+    assert kinds.port.read(kinds.port.of_text(text)) == port

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from contextlib import suppress
 from urllib.parse import quote
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from camdl.config.secrets import mask_url
+from camdl.config.secrets import Censor, hidden, mask_url
 
 # What people put into passwords and forget to escape, between two words that must not be seen.
 BETWEEN = st.sampled_from(
@@ -87,3 +88,70 @@ def test_what_the_database_library_takes_for_a_password_is_hidden(rest: str) -> 
 def test_a_url_without_a_secret_stays_as_it_is(url: str) -> None:
     """Only secrets are hidden."""
     assert mask_url(url) == url
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("", ""),
+        (None, None),
+        ("hunter2", "***"),
+        ("https://hook.example:8443/services/T0/B0?x=y", "https://hook.example:8443/***"),
+        ("http://me:hunter2@hook.example/x", "http://hook.example/***"),
+        ("tgram://123456:hunter2/chat", "tgram://***"),
+        (("json://h/hunter2", "a"), ["json://***", "***"]),
+    ],
+)
+def test_a_value_that_is_all_secret_is_hidden(value: object, shown: object) -> None:
+    """Its host or its scheme is left, to tell which one it is."""
+    assert hidden(value) == shown
+
+
+SECRETS = [
+    "hunter squirrel",
+    "https://hooks.example/services/T0AAAA11/B0BBBB22",
+    "https://me:swordfish@hc.example/ping/x/{job}?sig=abcdef",
+    "tgram://123456789:AAH_token/-100",
+]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "535 not 'hunter squirrel'",
+        f"AUTH LOGIN {base64.b64encode(b'hunter squirrel').decode()}",
+        "hunter%20squirrel",
+        "https://hooks.example/services/T0AAAA11/B0BBBB22: 404",
+        "POST /services/T0AAAA11/B0BBBB22 HTTP/1.1",
+        "no such channel B0BBBB22",
+        "swordfish",
+        "/ping/x/{job}?sig=abcdef",
+        "https://api.telegram.example/bot123456789:AAH_token/sendMessage",
+        "bot 123456789",
+        "postgresql://camdl:other-hunter@db/camdl",
+        "http://page.example/?token=other-hunter",
+    ],
+)
+def test_no_secret_gets_through_the_censor(text: str) -> None:
+    """Whole or in part, and in the forms in which protocols write it."""
+    told = Censor(SECRETS)(text)
+    assert "***" in told
+    for secret in ("hunter", "squirrel", "aHVudGVy", "T0AAAA11", "B0BBBB22", "swordfish", "abcdef",
+                   "AAH_token", "123456789"):  # fmt: skip
+        assert secret not in told
+
+
+def test_the_censor_leaves_all_else() -> None:
+    """Hosts and plain words of a secret URL are no secrets."""
+    text = "in_gate: http://hooks.example/gate?stream=in_gate could not be reached by services"
+    assert Censor(SECRETS)(text) == text
+    assert Censor([])(text) == text
+    assert Censor(["https://[no-url"])(text) == text
+    # What is as short could be any word, and to take it out would tell it.
+    assert Censor(["in"])(text) == text
+
+
+@given(PASSWORDS, st.text(), st.text())
+def test_a_password_is_taken_out_of_any_text(password: str, before: str, after: str) -> None:
+    """Whatever is around it."""
+    assert password not in Censor([password])(f"{before}{password}{after}")

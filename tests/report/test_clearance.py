@@ -59,7 +59,13 @@ def test_a_dry_run_is_one_json_document(captures: int, capsys: pytest.CaptureFix
         }
     ]
     assert told["counts"]["deleted"] == 3
-    assert told["forgotten"] == {"runs": 3, "pending": 0, "gaps": 1, "diagnoses": 2}
+    assert told["forgotten"] == {
+        "runs": 3,
+        "pending": 0,
+        "gaps": 1,
+        "notices": 0,
+        "diagnoses": 2,
+    }
 
 
 def test_under_cron_a_success_is_silent(capsys: pytest.CaptureFixture[str]) -> None:

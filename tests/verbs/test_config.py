@@ -82,6 +82,45 @@ def test_no_secret_is_shown(tmp_path: Path) -> None:
     assert 'page = "https://u:***@h/?token=***"' in show(loaded)
 
 
+ALERTS = """
+    alert_email_to = ["ops@example.org", "Night <night@example.org>"]
+    alert_email_from = "camdl@example.org"
+    smtp_host = "mail.example.org"
+    smtp_user = "camdl"
+    smtp_password = "hunter2"
+    alert_webhook_url = "https://hook.example/hunter2"
+    alert_apprise_urls = ["tgram://1:hunter2/chat"]
+    ping_url = "https://hc.example/hunter2/{job}"
+"""
+
+
+def test_no_secret_of_alerts_is_shown(tmp_path: Path) -> None:
+    """What is left tells which server it is."""
+    loaded = loaded_from(tmp_path, ALERTS)
+    shown = show(loaded)
+    assert "hunter2" not in shown + check(loaded, NOW)
+    assert 'smtp_password = "***"' in shown
+    assert 'alert_webhook_url = "https://hook.example/***"' in shown
+    assert 'alert_apprise_urls = ["tgram://***"]' in shown
+    assert 'ping_url = "https://hc.example/***"' in shown
+
+
+def test_a_check_tells_who_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what is lacking for it."""
+    loaded = loaded_from(tmp_path, ALERTS)
+    lines = check(loaded, NOW).splitlines()
+    assert lines[lines.index("When something is wrong") :] == [
+        "When something is wrong",
+        "  mail       ops@example.org, Night <night@example.org> (by mail.example.org)",
+        "  web hook   https://hook.example/***",
+        "  Apprise    tgram://***",
+        "  pings      https://hc.example/***",
+    ]
+    monkeypatch.setattr("camdl.verbs.config.find_spec", lambda _: None)
+    assert "  Apprise    tgram://***; lacking: pip install 'camdl[alerts]'" in check(loaded, NOW)
+    assert "When something" not in check(loaded_from(tmp_path), NOW)
+
+
 def test_a_check_shows_each_streams_page_and_urls(tmp_path: Path) -> None:
     """A person sees whether the templates make URLs like those of the site."""
     text = "stream_names = ['in_gate']\n[streams.b]\nthumbnail = ''"

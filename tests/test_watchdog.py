@@ -6,7 +6,7 @@ import socket
 import time
 
 from camdl.deadline import Deadline
-from camdl.fetching.watchdog import Watchdog
+from camdl.watchdog import Watchdog
 
 PATIENCE = 30.0
 

@@ -1,0 +1,1 @@
+"""Ways to tell people: mail, a web hook, Apprise, and the pings of a dead man's switch."""
