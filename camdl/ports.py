@@ -228,8 +228,13 @@ class Catalogue(Protocol):
         """How our clock stood in the last download that could tell."""
         ...
 
-    def last_runs(self, verb: str, limit: int) -> tuple[RunRecord, ...]:
-        """The newest runs of `verb`, newest first, with their streams' results."""
+    def last_runs(
+        self, verb: str | None, limit: int, *, only_bad: bool = False
+    ) -> tuple[RunRecord, ...]:
+        """The newest runs of `verb`, or of any, newest first, with their streams' results.
+
+        `only_bad` are those that did not end ok; those that have no end are among them.
+        """
         ...
 
     def stream_history(self, stream: str) -> StreamHistory:

@@ -31,14 +31,17 @@ from camdl.errors import (
 from camdl.ops.lock import FileLock
 from camdl.scheduling import by_systemd
 from camdl.wiring import watching
+from tests.support import logs
 from tests.support.catalogues import empty_catalogue, sql
 from tests.support.hook import Hook
+from tests.support.journal import FakeJournal, stream_of
 from tests.support.root import needs_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CODE = Path(camdl.__file__).parents[1]
+COMM = Path("/proc/self/comm")
 PROGRAM = [sys.executable, "-m", "camdl"]
 # What other programs and people's fingers rely on.
 OPTIONS = {
@@ -47,6 +50,9 @@ OPTIONS = {
         *("-q, --quiet", "-v, --verbose"),
     ],
     "gaps": ["--stream", "--since", "--all", "--json", "--config"],
+    "status": ["--watch [SECONDS]", "--json", "--config"],
+    "doctor": ["--json", "--config"],
+    "runs": ["--failed", "--verb", "--limit", "--json", "--config"],
     "health": ["--json", "--config", "-q, --quiet", "-v, --verbose"],
     "schedule": [
         *("--format", "--user", "--program", "--directory", "--image", "--output", "--json"),
@@ -107,7 +113,10 @@ def call(
     threshold = gc.get_threshold()
     numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM)
     handlers = {number: signal.getsignal(number) for number in numbers}
-    yield CommandLine(monkeypatch, capsys)
+    name = COMM.read_text()
+    with logs.kept():
+        yield CommandLine(monkeypatch, capsys)
+    COMM.write_text(name.strip())
     gc.set_threshold(*threshold)
     for number, handler in handlers.items():
         signal.signal(number, handler)
@@ -580,3 +589,62 @@ def test_nothing_to_take_away(call: CommandLine) -> None:
     for options in ((), ("--cron",), ("--systemd",)):
         answer = call("schedule", "uninstall", "--user", "--dry-run", *options)
         assert (answer.code, answer.out) == (0, "Nothing was put in place here.\n")
+
+
+# What others see of it.
+
+
+def test_the_process_is_called_as_the_command(call: CommandLine) -> None:
+    """So that `top` tells a download from a backfill."""
+    call("config", "show")
+    assert COMM.read_text() == "camdl config\n"
+
+
+def test_what_went_wrong_before_a_run_is_in_the_journal(
+    call: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what to do about it, and in one line; nobody reads stderr there."""
+    monkeypatch.setattr("camdl.ops.journal.SOCKET", str(tmp_path / "socket"))
+    monkeypatch.setenv("JOURNAL_STREAM", stream_of(2)["JOURNAL_STREAM"])
+    monkeypatch.setenv("CAMDL_TIMEOUT", "soon")
+    with FakeJournal(tmp_path / "socket") as journal:
+        answer = call("config", "check")
+        assert (answer.code, answer.err) == (78, "")
+        (entry,) = journal.entries()
+        monkeypatch.delenv("JOURNAL_STREAM")
+        call("config", "check")  # lets go of the journal
+    assert entry["PRIORITY"] == ["3"]
+    assert entry["CAMDL_EXIT_CODE"] == ["78"]
+    assert "CAMDL_TIMEOUT" in entry["MESSAGE"][0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["--watch"], 2),
+        (["--watch", "5"], 2),
+        (["--watch=5"], 2),
+        (["--watch", "1"], 2),
+        (["--watch", "--json"], 2),
+        (["--json", "--watch", "5"], 2),
+        ([], 0),
+        (["--json"], 0),
+    ],
+)
+def test_status_of_nothing(call: CommandLine, arguments: list[str], code: int) -> None:
+    """Before anything was archived there is an overview; without a terminal none to watch."""
+    answer = call("status", *arguments)
+    assert answer.code == code
+    if "1" in arguments:
+        assert "greater than or equal to 2" in answer.err
+    elif code:
+        assert "--watch needs a terminal" in answer.err
+    else:
+        assert "unknown" in answer.out
+
+
+def test_runs_of_nothing(call: CommandLine) -> None:
+    """It is no fault that there are none yet."""
+    answer = call("runs")
+    assert (answer.code, answer.out, answer.err) == (0, "No such run is recorded.\n", "")
+    assert call("runs", "--json").out == "[]\n"

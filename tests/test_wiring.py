@@ -98,7 +98,7 @@ def test_time_is_utc() -> None:
 )
 def test_how_much_is_said(quiet: bool, verbose: bool, level: int) -> None:
     """Warnings by default, more with `-v`, and `-q` wins."""
-    wiring.log_to_stderr(quiet=quiet, verbose=verbose)
+    wiring.begin_log(loaded(), quiet=quiet, verbose=verbose)
     assert logging.getLogger("camdl").level == level
 
 

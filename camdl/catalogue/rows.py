@@ -146,10 +146,18 @@ class SqlCatalogue:
             _add_pending(connection, listed, ["url"])
             _add_pending(connection, missing, ["url", "rejected", "reason", "not_before"])
 
-    def last_runs(self, verb: str, limit: int) -> tuple[RunRecord, ...]:
-        """The newest runs of `verb`, newest first, with their streams' results."""
+    def last_runs(
+        self, verb: str | None, limit: int, *, only_bad: bool = False
+    ) -> tuple[RunRecord, ...]:
+        """The newest runs of `verb`, or of any, newest first, with their streams' results.
+
+        `only_bad` are those that did not end ok; those that have no end are among them.
+        """
+        query = _newest_first(verb).limit(limit)
+        if only_bad:
+            query = query.where(runs.c.outcome.is_distinct_from(str(Outcome.OK)))
         with self._reading() as connection:
-            found = connection.execute(_newest_first(verb).limit(limit)).all()
+            found = connection.execute(query).all()
             results = _results_of(connection, [row.id for row in found])
             return tuple(_run(row, results.get(row.id, [])) for row in found)
 
@@ -234,10 +242,10 @@ class SqlCatalogue:
                 raise self._database.damaged(error) from error
 
 
-def _newest_first(verb: str) -> Select[Any]:
-    return (
-        select(runs).where(runs.c.verb == verb).order_by(runs.c.started_at.desc(), runs.c.id.desc())
-    )
+def _newest_first(verb: str | None) -> Select[Any]:
+    """The runs of `verb`, or of any."""
+    every = select(runs).order_by(runs.c.started_at.desc(), runs.c.id.desc())
+    return every if verb is None else every.where(runs.c.verb == verb)
 
 
 def _how_many(rows: Select[Any]) -> Select[Any]:

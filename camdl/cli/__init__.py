@@ -19,6 +19,7 @@ from camdl import __version__
 from camdl.cli.commands import Commands
 from camdl.cli.ending import SIGNALS, confess, explain
 from camdl.errors import END_OF_RUN, ExitCode, StorageError
+from camdl.ops import log, process
 
 app = typer.Typer(
     name="camdl",
@@ -36,6 +37,7 @@ def main() -> NoReturn:
     """Run the command line; the one place that turns errors into exit codes."""
     _start_fast()
     _prepare_output()
+    log.begin()
     SIGNALS.install()
     try:
         _run_to_the_last_byte()
@@ -112,9 +114,11 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def _root(
-    version: Annotated[
+    context: typer.Context,
+    version: Annotated[  # noqa: ARG001  # its callback has seen to it
         bool,
         typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
     ] = False,
 ) -> None:
     """Options of every command."""
+    process.be_called(f"camdl {context.invoked_subcommand or ''}")

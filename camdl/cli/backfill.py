@@ -62,7 +62,7 @@ def backfill(  # noqa: PLR0917  # typer passes them by name
     from camdl.wiring.announcing import announcing
 
     loaded = load(config)
-    wiring.log_to_stderr(quiet=quiet, verbose=verbose)
+    wiring.begin_log(loaded, quiet=quiet, verbose=verbose)
     order = wiring.backfill_order(
         loaded, stream or (), first=first, last=last, only_gaps=gaps, dry_run=dry_run
     )

@@ -41,7 +41,7 @@ def download(  # noqa: PLR0917  # typer passes them by name
     from camdl.wiring.announcing import announcing
 
     loaded = load(config)
-    wiring.log_to_stderr(quiet=quiet, verbose=verbose)
+    wiring.begin_log(loaded, quiet=quiet, verbose=verbose)
     order = wiring.order(loaded, stream or (), latest=latest, dry_run=dry_run, wait_seconds=wait)
     names = [one.name for one in order.streams]
     with announcing(loaded, "download", dry_run=dry_run) as told:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 SIGNALS = Signals()
 
+_SCREEN = logging.getLogger("camdl.screen")
+_EVENTS = logging.getLogger("camdl.events")
+
 
 def say(text: str) -> None:
     """Print the command's output."""
@@ -27,15 +30,15 @@ def say(text: str) -> None:
 def leave(run: RunRecord, error: EndOfRun | None) -> NoReturn:
     """Exit as `run` ended; `error` is what ended it, if it was not done."""
     if error:
-        explain(error)
+        _SCREEN.error("%s", _with_advice(str(error), error.advice))  # a log has it from the run
     raise typer.Exit(run.exit_code or 0)
 
 
 def explain(error: EndOfRun) -> None:
-    """Say on stderr what is wrong, and what to do."""
-    print(f"camdl: {error}", file=sys.stderr)  # noqa: T201
-    if error.advice:
-        print(f"       {error.advice}", file=sys.stderr)  # noqa: T201
+    """Say what is wrong, and what to do, where there is no run that could tell it."""
+    _SCREEN.error("%s", _with_advice(str(error), error.advice))
+    fields = {"exit_code": str(int(error.exit_code)), "advice": error.advice}
+    _EVENTS.error("%s", error, extra={"fields": fields})
 
 
 def confess(bug: Exception) -> ExitCode:
@@ -48,7 +51,11 @@ def confess(bug: Exception) -> ExitCode:
         number, place = tempfile.mkstemp(prefix="camdl-bug-", suffix=".txt")
         with open(number, "w", encoding="utf-8") as file:  # noqa: PTH123  # a file descriptor
             traceback.print_exception(bug, file=file)
-    kind = type(bug).__name__
-    print(f"camdl: a bug ({kind}); its traceback went to {place}", file=sys.stderr)  # noqa: T201
-    print("       Please report it with that file.", file=sys.stderr)  # noqa: T201
+    said = f"a bug ({type(bug).__name__}); its traceback went to {place}"
+    _SCREEN.error("%s", _with_advice(said, "Please report it with that file."))
+    _EVENTS.error("%s", said, extra={"fields": {"exit_code": str(int(ExitCode.BUG))}})
     return ExitCode.BUG
+
+
+def _with_advice(said: str, advice: str) -> str:
+    return f"{said}\n       {advice}" if advice else said

@@ -38,7 +38,7 @@ def health(
     each job, never at an old health file. Prints one line, and exits 0 healthy, 1 warning or
     degraded, 2 critical, 3 unknown. Waits for no run, and is in no run's way.
     """
-    from camdl.wiring import log_to_stderr, watching
+    from camdl.wiring import begin_log, watching
 
     if as_json and metrics:
         raise UsageError("--json and --metrics cannot both be printed", advice="Leave one out.")
@@ -46,7 +46,7 @@ def health(
     try:
         loaded = load(config)
         if write:
-            log_to_stderr(quiet=quiet, verbose=False)
+            begin_log(loaded, quiet=quiet, verbose=False)
             verdict, unwritten = watching.look_and_tell(loaded)
         else:
             verdict = watching.health(loaded)

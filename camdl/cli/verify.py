@@ -72,7 +72,7 @@ def verify(  # noqa: PLR0917  # typer passes them by name
     from camdl.wiring.announcing import announcing
 
     loaded = load(config)
-    wiring.log_to_stderr(quiet=quiet, verbose=verbose)
+    wiring.begin_log(loaded, quiet=quiet, verbose=verbose)
     order = verifying.verification(
         loaded,
         stream or (),

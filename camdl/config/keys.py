@@ -83,6 +83,23 @@ class Settings:
     diagnostics_dir: Annotated[
         Path, Key(kinds.directory, "Where pages that could not be understood are kept.")
     ] = Path("data/diagnostics")
+    log_file: Annotated[
+        Path | None,
+        Key(
+            kinds.optional_path, "Where runs tell what they did, beside the journal; none if empty."
+        ),
+    ] = None
+    log_max_bytes: Annotated[
+        int,
+        Key(kinds.size, "The log file is put aside, and a new one begun, before it gets larger."),
+    ] = 10_000_000
+    log_backups: Annotated[
+        int,
+        Key(
+            kinds.whole(0, 1000),
+            "How many log files that were put aside are kept. 0 leaves all that to logrotate.",
+        ),
+    ] = 5
     download_interval_minutes: Annotated[
         int, Key(kinds.whole(5, 1440), "How often camdl download is started.")
     ] = 10

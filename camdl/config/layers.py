@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,11 +50,15 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A setting and where it came from, in words; `label` is how an error names it."""
+    """A setting and where it came from, in words; `label` is how an error names it.
+
+    `file` is the one that it was read from, if it has one of its own, as a secret may.
+    """
 
     value: Any
     where: str
     label: str
+    file: Path | None = None
 
 
 def unset(name: str, value: object) -> Value:
@@ -277,4 +281,5 @@ def _read_secret(file: Value, key: Key, problems: Problems) -> Value | None:
         problems.add(file.label, f"{file.value} cannot be read: {why}")
         return None
     where, label = f"{file.value} ({file.where})", f"{file.label}: {file.value}"
-    return read(key, Given(text, where, label, is_text=True), problems)
+    value = read(key, Given(text, where, label, is_text=True), problems)
+    return value and replace(value, file=file.value)

@@ -24,5 +24,11 @@ def in_words(length: timedelta) -> str:
     return _two(seconds // _DAY, "d", seconds % _DAY // _HOUR, "h")
 
 
+def to_the_tenth(length: timedelta) -> str:
+    """`length` as `4.2 s` below a minute, where that tells more, else as `in_words` says it."""
+    below = timedelta() <= length < timedelta(minutes=1)
+    return f"{length.total_seconds():.1f} s" if below else in_words(length)
+
+
 def _two(large: int, large_unit: str, small: int, small_unit: str) -> str:
     return f"{large} {large_unit} {small} {small_unit}" if small else f"{large} {large_unit}"

@@ -19,7 +19,7 @@ from camdl.notifying.failing import failure, watched
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from camdl.deadline import Deadline
     from camdl.domain.notices import Notice
@@ -53,12 +53,20 @@ class Mail:
     def send(self, notice: Notice, deadline: Deadline) -> Sent | NotSent:
         """Hand it to the server; it is sent if that takes it for any of the recipients."""
         message = self._message(notice)
+        recipients = [_bare(one) for one in self._recipients]
+        return self._in_session(lambda session: session.deliver(message, recipients), deadline)
+
+    def probe(self, deadline: Deadline) -> Sent | NotSent:
+        """As `send`, up to the message: connect, encrypt and log in."""
+        return self._in_session(lambda session: session.greet(), deadline)
+
+    def _in_session(self, do: Callable[[_Session], Sent], deadline: Deadline) -> Sent | NotSent:
         server = self._server
         at = f"{server.host}:{server.port}"
         with watched(deadline) as attempt:
             try:
                 with _Session(server, attempt) as session:
-                    return session.deliver(message, [_bare(one) for one in self._recipients])
+                    return do(session)
             except smtplib.SMTPRecipientsRefused as error:
                 return NotSent(one_line(f"{at}: {_refusals(error.recipients)}"))
             except smtplib.SMTPResponseException as error:
@@ -121,6 +129,19 @@ class _Session(smtplib.SMTP):
         taken = [one for one in recipients if one not in refused]
         told = f"taken for {', '.join(taken)} by {self._server.host}:{self._server.port}"
         return Sent(one_line(f"{told}; refused: {_refusals(refused)}" if refused else told))
+
+    def greet(self) -> Sent:
+        """Say who answers, and as whom it knows us.
+
+        Raises:
+            SMTPException: it does not want to talk.
+            OSError: the connection broke.
+        """
+        self.ehlo_or_helo_if_needed()
+        server = self._server
+        how = {"starttls": "STARTTLS", "tls": "TLS"}.get(server.security, "no encryption")
+        login = f", logged in as {server.user}" if server.user else ""
+        return Sent(one_line(f"{server.host}:{server.port} answers, {how}{login}"))
 
     def _begin(self) -> None:
         server = self._server

@@ -82,6 +82,8 @@ def _is_delicate(frame: FrameType | None) -> bool:
     connection, which keeps others from writing as long as the error that broke it off is held.
     So would a `with` that has been entered, of which nobody knows yet.
     """
+    while frame is not None and frame.f_code.co_filename == __file__:
+        frame = frame.f_back  # what is postponed may come before its own handler is over
     if frame is not None and frame.f_code.co_filename == contextlib.__file__:
         return True
     while frame is not None:

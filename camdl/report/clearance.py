@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from camdl.domain.retention import Holding, Outdated
 
 _MB = 1_000_000
+_SCREEN = logging.getLogger("camdl.screen")
 
 
 class ClearanceScreen:
@@ -53,7 +55,7 @@ class ClearanceScreen:
             self._show_json(run, forgotten, diagnoses)
             return
         if run.outcome is Outcome.PARTLY:
-            print(f"camdl: {run.error}", file=sys.stderr)  # noqa: T201
+            _SCREEN.error("%s", run.error)
         if self._shows_totals and run.outcome is not Outcome.FAILED:
             # Beside the captures of a dry run it would be one line that is none.
             print(

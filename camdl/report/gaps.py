@@ -71,7 +71,12 @@ def total_line(gaps: Sequence[Gap]) -> str:
 
 def gaps_as_json(gaps: Sequence[Gap]) -> str:
     """The same as JSON; times are UTC."""
-    return json.dumps([_as_dict(gap) for gap in gaps], indent=2)
+    return json.dumps(gaps_as_dicts(gaps), indent=2)
+
+
+def gaps_as_dicts(gaps: Sequence[Gap]) -> list[dict[str, object]]:
+    """The same ready for JSON."""
+    return [_as_dict(gap) for gap in gaps]
 
 
 def _as_dict(gap: Gap) -> dict[str, object]:

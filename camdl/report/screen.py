@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from camdl.domain.outcomes import ImageOutcome, RunRecord, StreamResult
     from camdl.ports import Listing, LongProgress, NoListing
     from camdl.report.progress import RichProgress
+
+_SCREEN = logging.getLogger("camdl.screen")
 
 
 class NoProgress:
@@ -96,7 +99,7 @@ class Screen:
             from camdl.report.tables import reason_lines
 
             for line in reason_lines(run):
-                print(f"camdl: {line}", file=sys.stderr)  # noqa: T201
+                _SCREEN.error("%s", line)
 
     @staticmethod
     def _show_json(run: RunRecord, would_fetch: Sequence[ListedCapture] | None) -> None:

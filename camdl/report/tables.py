@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
@@ -10,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from camdl.domain.captures import utc
-from camdl.domain.durations import in_words
+from camdl.domain.durations import in_words, to_the_tenth
 from camdl.domain.health import Status
 from camdl.domain.outcomes import Outcome
 from camdl.domain.text import one_line
@@ -29,13 +28,14 @@ _OUTCOME_STYLES = {
     Outcome.FAILED: "red",
     Outcome.INTERRUPTED: "yellow",
 }
-_STATUS_STYLES = {
+STATUS_STYLES = {
     Status.HEALTHY: "green",
     Status.UNKNOWN: "magenta",
     Status.WARNING: "yellow",
     Status.DEGRADED: "yellow",
     Status.CRITICAL: "red",
 }
+_LONGEST_REASON = 1000
 _NUMBERS = ("listed", "new", "saved", "rejected", "failed")
 
 
@@ -51,7 +51,7 @@ def show_run(console: Console, run: RunRecord, now: datetime) -> None:
 def show_health(console: Console, health: Health) -> None:
     """Print the verdict as a table, and what to do below it."""
     headline = Text("camdl is ")
-    headline.append(str(health.status), _STATUS_STYLES[health.status])
+    headline.append(str(health.status), STATUS_STYLES[health.status])
     _print_line(console, headline)
     console.print(health_table(health))
     for check in health.problems:
@@ -89,7 +89,7 @@ def total_line(run: RunRecord) -> str:
     parts = [f"{getattr(counts, name)} {name}" for name in _NUMBERS[1:]]
     if counts.duplicate:
         parts.insert(2, f"{counts.duplicate} already in the archive")
-    took = f" in {_seconds(run.ended_at - run.started_at)}" if run.ended_at else ""
+    took = f" in {to_the_tenth(run.ended_at - run.started_at)}" if run.ended_at else ""
     return f"{streams}: {', '.join(parts)}{took}"
 
 
@@ -105,7 +105,7 @@ def health_table(health: Health) -> Table:
 
 
 def _check_row(check: Check) -> tuple[Text, Text, Text]:
-    status = Text(str(check.status), _STATUS_STYLES[check.status])
+    status = Text(str(check.status), STATUS_STYLES[check.status])
     return Text(one_line(check.name)), status, Text(one_line(check.reason))
 
 
@@ -122,11 +122,8 @@ def _newest(newest: datetime | None, now: datetime) -> tuple[str, str]:
 
 def _reason_line(result: StreamResult) -> str:
     said = f"{result.stream} {result.outcome}"
-    return one_line(f"{said}: {result.reason}" if result.reason else said)
-
-
-def _seconds(length: timedelta) -> str:
-    return f"{length.total_seconds():.1f} s" if length < timedelta(minutes=1) else in_words(length)
+    # Its end may say where something is kept for a look.
+    return one_line(f"{said}: {result.reason}" if result.reason else said, _LONGEST_REASON)
 
 
 def _print_line(console: Console, text: Text) -> None:

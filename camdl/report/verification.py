@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from camdl.domain.outcomes import RunRecord
     from camdl.domain.verification import Finding, SoFar, Tally
 
+_SCREEN = logging.getLogger("camdl.screen")
 _CLEAR_LINE = "\r\x1b[K"
 
 
@@ -54,7 +56,7 @@ class VerificationScreen:
 
             print(json.dumps(verification_as_dict(run, tally, self._findings), indent=2))  # noqa: T201
         elif self._sums_up or (tally.findings and not self._quiet):
-            print(f"camdl: {summary_line(run, tally)}", file=sys.stderr)  # noqa: T201
+            _SCREEN.info("%s", summary_line(run, tally))
 
     def _clear(self) -> None:
         if self._is_live:

@@ -31,6 +31,8 @@ _VISIBLE = (
     # Where /etc/resolv.conf may lead to, and who else is asked for addresses.
     *("-/run/systemd/resolve", "-/run/resolvconf", "-/run/NetworkManager/resolv.conf"),
     *("-/run/netconfig", "-/run/nscd", "-/run/avahi-daemon"),
+    # Who takes entries of the journal that have fields.
+    "-/run/systemd/journal/socket",
     # Where a PostgreSQL on this machine listens.
     *("-/run/postgresql", "-/var/run/postgresql"),
 )

@@ -7,19 +7,22 @@ being read, and so that nothing it does can keep a run from ending.
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
+import time
 from concurrent.futures import Future
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Self
 
 from camdl.domain.text import one_line
-from camdl.errors import BrowserMissingError, CamdlError, PassingFaultError
+from camdl.errors import PassingFaultError
 from camdl.ports import Listing, NoListing, Sighting
 from camdl.rests import Rests
 from camdl.source_clock import SourceClock
 from camdl.sources.browser import resolver_rules
 from camdl.sources.contained import ContainedLoop
+from camdl.sources.launching import driver, launch, unstartable
 from camdl.sources.scratch import Scratch
 
 if TYPE_CHECKING:
@@ -27,7 +30,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from playwright.async_api import Browser as RunningBrowser
-    from playwright.async_api import Playwright
 
     from camdl.deadline import Deadline
     from camdl.domain.captures import ListedCapture
@@ -37,17 +39,12 @@ if TYPE_CHECKING:
     from camdl.sources.diagnostics import Diagnostics
     from camdl.sources.reading import Reading
 
+_LOG = logging.getLogger("camdl")
+
 # How long the browser may take to close by itself, and to be told that it is too late.
 _GOODBYE_SECONDS = 3.0
 # A reason names the page, the template and more.
 _LONGEST_REASON = 1000
-_FLAGS = (
-    "--disable-quic",
-    # Calls from browser to browser ask no resolver for their peers' addresses.
-    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
-    # A container's /dev/shm is often too small for a page, whose tab then crashes.
-    "--disable-dev-shm-usage",
-)
 
 
 class PageSource:
@@ -103,7 +100,7 @@ class PageSource:
         try:
             thread.start()
         except RuntimeError as error:  # a limit on threads and processes
-            raise _unstartable(self._browser, str(error)) from error
+            raise unstartable(self._browser, str(error)) from error
         self._thread = thread
 
     def listings(
@@ -162,15 +159,12 @@ class PageSource:
 
     async def _serve(self, rules: str) -> None:
         self._task = asyncio.current_task()
-        # Heavy, and imported here so that it overlaps with what the main thread does.
-        from playwright.async_api import async_playwright
-
+        # Heavy, and done here so that it overlaps with what the main thread does.
+        playwright = await driver(self._browser)
         try:
-            playwright = await async_playwright().start()
-        except Exception as error:  # of no class in particular, when the driver dies
-            raise _unstartable(self._browser, f"Playwright's driver: {error}") from error
-        try:
-            browser = await self._launch(playwright, rules)
+            began = time.monotonic()
+            browser = await launch(playwright, self._browser, rules)
+            _tell_time("the browser started", began)
             wanted, now, deadline = await asyncio.wrap_future(self._question)
             answers = (self._answer(browser, one, now, deadline) for one in wanted)
             bugs = await asyncio.gather(*answers, return_exceptions=True)
@@ -180,23 +174,6 @@ class PageSource:
         # Only now, so that one stream's does not cost the others their answers.
         for bug in filter(None, bugs):
             raise bug
-
-    async def _launch(self, playwright: Playwright, rules: str) -> RunningBrowser:
-        from playwright.async_api import Error
-
-        try:
-            return await playwright.chromium.launch(
-                executable_path=self._browser.executable,
-                headless=self._browser.headless,
-                chromium_sandbox=not self._browser.sandbox_off,
-                args=[*_FLAGS, f"--host-resolver-rules={rules}"],
-                # Signals are the command's own business.
-                handle_sigint=False,
-                handle_sigterm=False,
-                handle_sighup=False,
-            )
-        except Error as error:
-            raise _unstartable(self._browser, error.message) from error
 
     async def _answer(
         self, browser: RunningBrowser, wanted: Wanted, now: datetime, deadline: Deadline
@@ -215,8 +192,11 @@ class PageSource:
             source_clock=self._source_clock,
             seen=seen if wanted.early else None,
         )
+        began, name = time.monotonic(), wanted.stream.name
         try:
-            self._answers.put(await self._listing(reading, browser, wanted, now, deadline))
+            answer = await self._listing(reading, browser, wanted, now, deadline)
+            _tell_time(f"{name}: its page was read", began, stream=name)
+            self._answers.put(answer)
         finally:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_GOODBYE_SECONDS):
@@ -271,18 +251,14 @@ def _tell_of_bugs(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> N
         loop.default_exception_handler(context)
 
 
+def _tell_time(what: str, began: float, **fields: str) -> None:
+    seconds = time.monotonic() - began
+    fields = {"seconds": f"{seconds:.3f}", **fields}
+    _LOG.info("%s in %.2f s", what, seconds, extra={"fields": fields})
+
+
 def _nothing(wanted: Wanted, reading: Reading) -> str:
     reason = f"no image on {wanted.stream.page} matches {wanted.stream.image.text}"
     if hosts := sorted(reading.traffic.unknown_hosts):
         reason += f"; the page asked for hosts outside page_hosts: {', '.join(hosts)}"
     return "; ".join([reason, *reading.shortfalls])
-
-
-def _unstartable(browser: Browser, message: str) -> CamdlError:
-    lines = [line.strip() for line in message.splitlines() if line.strip()]
-    telling = [line for line in lines if "error" in line.lower() or "sandbox" in line.lower()]
-    reason = (telling or lines or ["no reason given"])[0]
-    return BrowserMissingError(
-        one_line(f"{browser.executable} cannot be started: {reason}"),
-        advice="Try it by hand with --version; browser_executable chooses another one.",
-    )

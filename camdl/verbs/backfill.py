@@ -22,7 +22,7 @@ from camdl.deadline import Deadline
 from camdl.domain.failures import FailureKind
 from camdl.domain.history import begin_of, day_of, days_between, days_in_doubt, unread
 from camdl.domain.latest import due
-from camdl.domain.outcomes import Counts, RunRecord
+from camdl.domain.outcomes import Counts, Outcome, RunRecord
 from camdl.errors import END_OF_RUN, CamdlError, LockHeldError, UsageError
 from camdl.ports import Listing, NoListing, Sighting, Wanted
 from camdl.verbs import collecting
@@ -35,7 +35,7 @@ from camdl.verbs.collecting import (
     ended,
     result_of,
 )
-from camdl.verbs.running import failed, refusals_told, run_id
+from camdl.verbs.running import begun, failed, refusals_told, run_id, tell
 from camdl.verbs.stocktaking import Stocktaking
 
 if TYPE_CHECKING:
@@ -263,6 +263,7 @@ class _Backfill:
 
     def go(self) -> Finished:
         """Slice by slice; whatever happens, the run's row tells how it ended."""
+        begun(self._run)
         try:
             with refusals_told():
                 while self._slice():
@@ -464,6 +465,8 @@ class _Backfill:
         except CamdlError as problem:
             if cause is None:
                 run, error = failed(run, problem, now), problem
+        if not self._order.dry_run or run.outcome is not Outcome.OK:
+            tell(run, error)
         return Finished(run, error, tuple(self._would_fetch))
 
     def _results(self, cause: BaseException | None) -> Iterator[StreamResult]:

@@ -5,6 +5,7 @@ List, fetch, check, store, record: one way, once through, inside the lock.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
 from contextlib import suppress
@@ -30,6 +31,7 @@ from camdl.ports import Listing, NoListing, Sighting, Wanted
 from camdl.rests import Rests
 from camdl.source_clock import SourceClock
 from camdl.verbs import running
+from camdl.verbs.timing import Stopwatch
 from camdl.workers import Workers
 
 if TYPE_CHECKING:
@@ -48,6 +50,8 @@ if TYPE_CHECKING:
     Choice = Callable[
         [Stream, Sequence[ListedCapture]], tuple[list[ListedCapture], list[PendingCapture]]
     ]
+
+_LOG = logging.getLogger("camdl")
 
 # After its deadline a collection waits this long for images that are as good as done.
 _GRACE_SECONDS = 2.0
@@ -190,6 +194,7 @@ class Collecting:
         )
         self._owed: list[tuple[ListedCapture, ImageOutcome]] = []
         self._may_ask = order.most_requests
+        self._watch = Stopwatch()
         self.parts: dict[str, Part] = {}
         self.outcomes: list[tuple[ListedCapture, ImageOutcome]] = []
         self.would_fetch: list[ListedCapture] = []
@@ -226,6 +231,8 @@ class Collecting:
             CatalogueError: it cannot be recorded.
         """
         self._pay()
+        if took := self._watch.words():
+            _LOG.info("%s", took, extra={"fields": self._watch.fields()})
         now = self._tools.now()
         rests = self._ports.rests.standing()
         until = {one: now + timedelta(seconds=seconds) for one, seconds in rests.items()}
@@ -308,16 +315,21 @@ class Collecting:
         """Fetch, check and store one image; None if it is too late to begin. Runs in a worker."""
         if self._begin_by.passed():
             return None
-        stream = self.parts[listed.capture.stream].stream
+        name = listed.capture.stream
+        stream = self.parts[name].stream
         if (whole := self._already_stored(listed, stream)) is not None:
             return Duplicate(self._stored(listed, whole, listed.capture.key))
-        body = self._ports.fetcher.fetch(listed.url, stream.image_origins, self._deadline)
+        with self._watch.timed("fetch", name):
+            body = self._ports.fetcher.fetch(listed.url, stream.image_origins, self._deadline)
         if not isinstance(body, Body):
             return body
-        image = validate(body.data, stream.min_width, stream.min_height)
+        with self._watch.timed("check", name):
+            image = validate(body.data, stream.min_width, stream.min_height)
         if isinstance(image, Rejected):
             return image
-        return Saved(self._stored(listed, image, self._ports.archive.put(listed.capture, image)))
+        with self._watch.timed("store", name):
+            key = self._ports.archive.put(listed.capture, image)
+        return Saved(self._stored(listed, image, key))
 
     def _already_stored(self, listed: ListedCapture, stream: Stream) -> ValidImage | None:
         """The image that a run stored and was killed before it recorded it, if it is whole."""
@@ -369,7 +381,8 @@ class Collecting:
     def _pay(self) -> None:
         """Record what is done and not recorded yet."""
         if self._owed:
-            self._ports.catalogue.record(self._run.id, self._owed, self._tools.now())
+            with self._watch.timed("record"):
+                self._ports.catalogue.record(self._run.id, self._owed, self._tools.now())
             self._owed = []
 
     def _finish_if_done(self, part: Part) -> None:
@@ -383,6 +396,10 @@ class Collecting:
                 part.left_alone(why, FailureKind.DEADLINE, part.waits_for)
             part.result = result_of(part)
             self._tools.progress.stream(part.result)
+            name = part.stream.name
+            if took := self._watch.words(name):
+                fields = {"stream": name, **self._watch.fields(name)}
+                _LOG.info("%s: %s", name, took, extra={"fields": fields})
 
 
 def ended(run: RunRecord, now: datetime) -> RunRecord:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from camdl.domain.events import events
 from camdl.domain.failures import FailureKind
 from camdl.domain.outcomes import Outcome
 from camdl.domain.text import one_line
@@ -21,6 +23,14 @@ if TYPE_CHECKING:
     from camdl.domain.outcomes import RunRecord
     from camdl.errors import EndOfRun
 
+# What a person at a terminal is shown otherwise: only those who keep a log listen.
+_EVENTS = logging.getLogger("camdl.events")
+_LEVELS = {
+    Outcome.OK: logging.INFO,
+    Outcome.PARTLY: logging.WARNING,
+    Outcome.FAILED: logging.ERROR,
+    Outcome.INTERRUPTED: logging.WARNING,
+}
 _KINDS = {
     ExitCode.UNREACHABLE: FailureKind.UNREACHABLE,
     ExitCode.STORAGE: FailureKind.STORAGE,
@@ -74,7 +84,8 @@ def concluded(
 ) -> F:
     """What `work` gives, once the verdict on the archive is written: on every way out of it.
 
-    A verdict that cannot be written is the run's error, if it had none.
+    A verdict that cannot be written is the run's error, if it had none. How it ended is told to
+    those who keep a log; without a verdict, of a dry run, only if it was not good.
     """
 
     def conclude(run: RunRecord) -> None:
@@ -82,19 +93,40 @@ def concluded(
         if writes_health:
             tools.write_health(run)
 
+    begun(run)
     try:
         finished = work()
     except BaseException as bug:
+        ended = failed(run, bug, tools.now())
         with suppress(CamdlError):  # a bug is told already
-            conclude(failed(run, bug, tools.now()))
+            conclude(ended)
+        tell(ended)
         raise
     try:
         conclude(finished.run)
     except CamdlError as error:
         if finished.error is None:
             ended = failed(finished.run, error, tools.now())
-            return replace(finished, run=ended, error=error)
+            finished = replace(finished, run=ended, error=error)
+    if writes_health or finished.run.outcome is not Outcome.OK:
+        tell(finished.run, finished.error)
     return finished
+
+
+def begun(run: RunRecord) -> None:
+    """Have those who keep a log know that what is said from now on is about `run`."""
+    _EVENTS.debug("begun", extra={"run": run})
+
+
+def tell(run: RunRecord, error: EndOfRun | None = None) -> None:
+    """Tell those who keep a log how `run` ended, and what to do about its `error`."""
+    for event in events(run, error.advice if error else ""):
+        _EVENTS.log(
+            _LEVELS[event.outcome],
+            "%s",
+            event.line,
+            extra={"run": run, "fields": event.fields, "closes": event.closes},
+        )
 
 
 def run_id(started_at: datetime) -> str:

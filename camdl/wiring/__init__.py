@@ -43,11 +43,17 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def log_to_stderr(*, quiet: bool, verbose: bool) -> None:
-    """Show messages as the command line asks for."""
+def begin_log(loaded: Loaded, *, quiet: bool, verbose: bool) -> None:
+    """Have messages told as the command line asks for, and kept as the settings say."""
     from camdl.ops import log
+    from camdl.ops.log_file import LogFile
 
-    log.to_stderr(logging.ERROR if quiet else logging.INFO if verbose else logging.WARNING)
+    settings = loaded.settings
+    level = logging.ERROR if quiet else logging.INFO if verbose else logging.WARNING
+    file = None
+    if settings.log_file:
+        file = LogFile(settings.log_file, settings.log_max_bytes, settings.log_backups)
+    log.begin(level, file)
 
 
 def lock(loaded: Loaded, verb: str) -> FileLock:
@@ -275,23 +281,38 @@ def stocktaking(loaded: Loaded) -> Iterator[Stocktaking | None]:
         ConfigError: the catalogue is not this version's.
         CatalogueError: it cannot be used, or it was lost.
     """
-    from camdl.archive.local import LocalArchive
-    from camdl.catalogue import opening
-    from camdl.catalogue.database import Database
     from camdl.catalogue.ledger import SqlLedger
     from camdl.verbs.stocktaking import Stocktaking
 
     settings = loaded.settings
+    catch_up = timedelta(days=settings.catch_up_days)
+    run_every = timedelta(minutes=settings.download_interval_minutes)
+    with known_catalogue(loaded) as catalogue:
+        if catalogue is None:
+            yield None
+        else:
+            yield Stocktaking(SqlLedger(catalogue.database), catalogue, catch_up, run_every)
+
+
+@contextmanager
+def known_catalogue(loaded: Loaded) -> Iterator[SqlCatalogue | None]:
+    """The catalogue to look into; None if nothing was ever archived. Nothing is made or changed.
+
+    Raises:
+        ConfigError: the catalogue is not this version's.
+        CatalogueError: it cannot be used, or it was lost.
+    """
+    from camdl.archive.local import LocalArchive
+    from camdl.catalogue import opening
+    from camdl.catalogue.database import Database
+
+    settings = loaded.settings
     database = Database(settings.database_url)
     try:
-        if catalogue := opening.existing(database):
-            catch_up = timedelta(days=settings.catch_up_days)
-            run_every = timedelta(minutes=settings.download_interval_minutes)
-            yield Stocktaking(SqlLedger(database), catalogue, catch_up, run_every)
-        elif LocalArchive(settings.download_dir).has_images():
+        catalogue = opening.existing(database)
+        if catalogue is None and LocalArchive(settings.download_dir).has_images():
             raise opening.lost(database)
-        else:
-            yield None
+        yield catalogue
     finally:
         database.close()
 

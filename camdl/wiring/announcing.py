@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from camdl.domain.notices import Place
     from camdl.domain.outcomes import RunRecord
     from camdl.errors import EndOfRun
+    from camdl.notifying.mail import Mail
     from camdl.notifying.pings import Pings
     from camdl.ports import AlertBook, Lock, Notifier
     from camdl.verbs.announcing import Trial
@@ -283,6 +284,27 @@ def try_out(loaded: Loaded) -> Trial:
     return run(notifiers, _place(loaded), utc_now(), Deadline.after(_SENDING_SECONDS))
 
 
+def mail(settings: Settings, tls: ssl.SSLContext | None = None) -> Mail | None:
+    """What sends mail, if anybody is to get any.
+
+    Raises:
+        ConfigError: `alert_ca_file` cannot be used, and no `tls` is given.
+    """
+    if not settings.alert_email_to:
+        return None
+    from camdl.notifying.mail import PORTS, Mail, Server
+
+    server = Server(
+        settings.smtp_host.strip("[]"),
+        settings.smtp_port or PORTS[settings.smtp_security],
+        settings.smtp_security,
+        tls or _trust(settings),
+        settings.smtp_user,
+        settings.smtp_password,
+    )
+    return Mail(server, settings.alert_email_from, settings.alert_email_to)
+
+
 def _announce(loaded: Loaded, verdict: Health, *, is_new: bool) -> None:
     from camdl.verbs.announcing import Order
     from camdl.verbs.announcing import announce as run
@@ -327,18 +349,8 @@ def _no_harm() -> Iterator[None]:
 
 def _notifiers(settings: Settings, tls: ssl.SSLContext) -> list[Notifier]:
     found: list[Notifier] = []
-    if settings.alert_email_to:
-        from camdl.notifying.mail import PORTS, Mail, Server
-
-        server = Server(
-            settings.smtp_host.strip("[]"),
-            settings.smtp_port or PORTS[settings.smtp_security],
-            settings.smtp_security,
-            tls,
-            settings.smtp_user,
-            settings.smtp_password,
-        )
-        found.append(Mail(server, settings.alert_email_from, settings.alert_email_to))
+    if by_mail := mail(settings, tls):
+        found.append(by_mail)
     if settings.alert_webhook_url:
         from camdl.notifying.webhook import Webhook
 

@@ -152,7 +152,8 @@ def _written(loaded: Loaded, directory: Path) -> Iterator[Path]:
     yield directory
     yield directory / settings.download_dir
     yield directory / settings.diagnostics_dir
-    for file in (settings.health_file, settings.lock_file, Database(settings.database_url).file):
+    database = Database(settings.database_url).file
+    for file in (settings.health_file, settings.lock_file, settings.log_file, database):
         if file:
             yield (directory / file).parent
 

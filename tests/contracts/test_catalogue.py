@@ -407,6 +407,28 @@ def test_the_last_runs_come_newest_first(catalogue: Catalogue) -> None:
     assert [run.id for run in catalogue.last_runs("verify", 20)] == ["v3", "v2", "v1"]
 
 
+def test_the_last_runs_of_any_verb(catalogue: Catalogue) -> None:
+    """All verbs together, in the order of their beginnings."""
+    for number, verb in enumerate(("download", "cleanup", "download", "verify")):
+        run_of(catalogue, ended(f"r{number}", number, result(Outcome.OK), verb=verb))
+    assert [run.id for run in catalogue.last_runs(None, 20)] == ["r3", "r2", "r1", "r0"]
+    assert [run.id for run in catalogue.last_runs(None, 3)] == ["r3", "r2", "r1"]
+    assert len(catalogue.last_runs(None, 1)[0].streams) == 1
+
+
+def test_the_last_bad_runs(catalogue: Catalogue) -> None:
+    """What did not end ok, whatever else it was; and what has no end, so that it was killed."""
+    for number, outcome in enumerate((*Outcome, Outcome.OK)):
+        verb = "cleanup" if outcome is Outcome.PARTLY else "download"
+        run_of(catalogue, replace(ended(f"r{number}", number, verb=verb), outcome=outcome))
+    catalogue.begin_run("r9", "download", NOW)
+    assert [run.id for run in catalogue.last_runs(None, 20, only_bad=True)] == [
+        *("r9", "r3", "r2", "r1")
+    ]
+    assert [run.id for run in catalogue.last_runs("cleanup", 20, only_bad=True)] == ["r1"]
+    assert [run.id for run in catalogue.last_runs("download", 2, only_bad=True)] == ["r9", "r3"]
+
+
 OK, PARTLY, FAILED, INTERRUPTED = Outcome.OK, Outcome.PARTLY, Outcome.FAILED, Outcome.INTERRUPTED
 
 

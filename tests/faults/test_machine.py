@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from camdl.demo.run import site_config
 from camdl.errors import ExitCode
 from tests.support import invariants
 from tests.support.calls import on
@@ -190,3 +191,24 @@ def test_a_repeated_hour(program: Program, gate: Gate, zone: str) -> None:
 def rows(program: Program, query: str) -> list[tuple[str, ...]]:
     """What `query` finds in the catalogue."""
     return invariants.rows(program.database, query)
+
+
+# Network
+
+
+@needs_root
+def test_a_proxy_in_the_environment(program: Program, gate: Gate) -> None:
+    """Neither pages nor images are asked for through it: it could reach what no run may.
+
+    The site has a name here, as browsers use no proxy for an address of this machine anyway.
+    """
+    hosts = program.home / "hosts"
+    hosts.write_text("127.0.0.1 localhost gate.example\n")
+    program.configure(site_config(gate).replace("http://127.0.0.1", "http://gate.example"))
+    script = f'mount --bind {hosts} /etc/hosts && exec "$@"'
+    apart = ("unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh")
+    proxy = "http://127.0.0.1:9"
+    names = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+    done = behind(program, [*apart, "env", *(f"{name}={proxy}" for name in names)])
+    assert (done.returncode, done.stderr) == (0, "")
+    assert program.archived() == gate.all_keys()

@@ -88,6 +88,24 @@ def test_a_wrong_password_is_told(certificate: Path) -> None:
     assert box.messages == []
 
 
+@pytest.mark.parametrize(
+    ("security", "how"),
+    [
+        ("starttls", "STARTTLS, logged in as"),
+        ("tls", "TLS, logged in as"),
+        ("none", "no encryption"),
+    ],
+)
+def test_a_server_can_be_tried_without_any_mail(certificate: Path, security: str, how: str) -> None:
+    """Up to the login."""
+    with Mailbox(security, certificate, wants_login=security != "none") as box:
+        mail = Mail(server(box.port, certificate, security), "a@b.example", ["c@d.example"])
+        told = mail.probe(Deadline.after(30))
+    assert isinstance(told, Sent)
+    assert told.answer.startswith(f"127.0.0.1:{box.port} answers, {how}")
+    assert box.messages == []
+
+
 def test_without_tls_nothing_is_said() -> None:
     """A server that offers no STARTTLS gets neither the password nor the message."""
     said: list[bytes] = []

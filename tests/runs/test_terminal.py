@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING
 
-from tests.support.terminal import COLOUR, plain
+from tests.support.processes import await_that
+from tests.support.terminal import COLOUR, Terminal, plain
 
 if TYPE_CHECKING:
     from tests.support.gate import Gate
@@ -70,3 +72,25 @@ def test_health_is_a_line_for_a_person_too(program: Program) -> None:
     assert code == 0
     assert plain(shown).startswith("camdl OK - 2 streams")
     assert shown.count("\n") == 1
+
+
+def test_the_overview_is_watched_until_ctrl_c(program: Program) -> None:
+    """It goes away without a word and without a trace, and that is no failure."""
+    program.run("download")
+    with Terminal() as terminal:
+        watching = program.start("status", "--watch", "600", terminal=terminal.file)
+        assert await_that(lambda: "Every 600 s; Ctrl-C ends it." in terminal.shown, 60)
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(30) == 0
+    shown, after = terminal.shown.rsplit("\x1b[?1049l", 1)
+    assert "in_gate, 24 hours in UTC" in plain(shown)
+    assert plain(after).strip() == ""
+    assert terminal.shown.count("\x1b[?25l") == terminal.shown.count("\x1b[?25h")
+
+
+def test_where_there_is_nothing_to_watch_it_on(program: Program) -> None:
+    """A terminal that cannot move its cursor, and none at all, are refused."""
+    code, shown = program.on_terminal("status", "--watch", TERM="dumb")
+    assert (code, "\x1b" in shown) == (2, False)
+    assert "--watch needs a terminal" in shown
+    assert program.run("status", "--watch", "5").returncode == 2

@@ -110,10 +110,16 @@ class FakeCatalogue:
                 )
         self.images, self.missing = images, missing
 
-    def last_runs(self, verb: str, limit: int) -> tuple[RunRecord, ...]:
-        """The newest runs of `verb`, newest first."""
+    def last_runs(
+        self, verb: str | None, limit: int, *, only_bad: bool = False
+    ) -> tuple[RunRecord, ...]:
+        """The newest runs of `verb`, or of any, newest first; those that did not end ok alone."""
         self._fail()
-        found = [run for run in self.runs.values() if run.verb == verb]
+        found = [
+            run
+            for run in self.runs.values()
+            if verb in (None, run.verb) and not (only_bad and run.outcome is Outcome.OK)
+        ]
         return tuple(sorted(found, key=lambda run: (run.started_at, run.id), reverse=True)[:limit])
 
     def job_history(self, verb: str) -> JobHistory:

@@ -26,7 +26,7 @@ class Terminal:
     def __init__(self) -> None:
         self._ours, theirs = pty.openpty()
         self.file: TextIO = os.fdopen(theirs, "w", encoding="utf-8")
-        self.shown = ""
+        self._shown = bytearray()
         self._reader = threading.Thread(target=self._read)
 
     def __enter__(self) -> Self:
@@ -40,12 +40,15 @@ class Terminal:
         self._reader.join()
         os.close(self._ours)
 
+    @property
+    def shown(self) -> str:
+        """What was written until now."""
+        return self._shown.decode(errors="replace").replace("\r\n", "\n")
+
     def _read(self) -> None:
-        shown = bytearray()
         with suppress(OSError):  # Linux says so when the other side is closed
             while data := os.read(self._ours, 65536):
-                shown += data
-        self.shown = shown.decode().replace("\r\n", "\n")
+                self._shown += data
 
 
 def on_terminal(command: list[str], cwd: Path, environment: dict[str, str]) -> tuple[int, str]:
