@@ -37,12 +37,23 @@ _PROGRAMS = {
     "pg_dump": "postgresql-client",
     "rsync": "rsync",  # as the runbook has it
 }
+# Those of the suite that is run by this name.
+_CONTAINERS = "tests/deployment/docker"
+_PROGRAMS_OF_CONTAINERS = {
+    "podman": "podman",  # builds images and runs containers
+    "crun": "crun",
+    "docker-compose": "docker-compose",
+    "debootstrap": "debootstrap",  # what the image begins with
+}
 _WHOLE_SUITE = ("-n", "auto", "--dist", "loadgroup", "--cov", "--cov-report", "term-missing")
 
 
 def main(arguments: list[str]) -> int:
     """Exit as pytest does, or with 1 where something is missing."""
-    missing = sorted({pkg for name, pkg in _PROGRAMS.items() if not tool(name)})
+    programs = dict(_PROGRAMS)
+    if any(argument.startswith(_CONTAINERS) for argument in arguments):
+        programs |= _PROGRAMS_OF_CONTAINERS
+    missing = sorted({pkg for name, pkg in programs.items() if not tool(name)})
     if missing and not _install(missing):
         return 1
     try:

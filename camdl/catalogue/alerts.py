@@ -47,6 +47,7 @@ class SqlAlertBook:
 
         Returns what is to be sent by `channels` now, the oldest first, claimed for this caller.
         """
+        # Nobody else writes until its end, so that no two decide on the same book.
         with self._database.transaction(writes=True) as connection:
             try:
                 book = _read(connection)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from typing import Annotated
 
 import typer
@@ -45,31 +46,33 @@ def health(
     unwritten: CamdlError | None = None
     try:
         loaded = load(config)
-        if write:
-            begin_log(loaded, quiet=quiet, verbose=False)
-            verdict, unwritten = watching.look_and_tell(loaded)
-        else:
-            verdict = watching.health(loaded)
+        with ExitStack() as stack:
+            if write:
+                from camdl.wiring.announcing import announcing
+
+                begin_log(loaded, quiet=quiet, verbose=False)
+                told = stack.enter_context(announcing(loaded, "health"))
+                told.begin()
+                verdict, unwritten = watching.look_and_tell(loaded)
+                told.judged(verdict)
+            else:
+                verdict = watching.health(loaded)
+            if metrics:
+                say(watching.metrics(loaded, verdict).rstrip())
+            elif as_json:
+                say(json.dumps(verdict.to_dict(), indent=2))
+            elif verbose:
+                from rich.console import Console
+
+                from camdl.report.tables import show_health
+
+                show_health(Console(), verdict)
+            elif not quiet:
+                say(verdict.line())
     except CamdlError as error:
         # Monitoring knows no other codes; what is wrong with a configuration is told all the same.
         say(f"camdl UNKNOWN - {one_line(str(error), 1000)}")
         raise typer.Exit(3) from error
-    if metrics:
-        say(watching.metrics(loaded, verdict).rstrip())
-    elif as_json:
-        say(json.dumps(verdict.to_dict(), indent=2))
-    elif verbose:
-        from rich.console import Console
-
-        from camdl.report.tables import show_health
-
-        show_health(Console(), verdict)
-    elif not quiet:
-        say(verdict.line())
-    if write:
-        from camdl.wiring.announcing import announce
-
-        announce(loaded, verdict)
     if unwritten is not None:
         explain(unwritten)
         # What others read of it is not so any more: nothing but critical is worse.

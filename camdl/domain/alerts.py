@@ -37,9 +37,12 @@ _FORGET = timedelta(days=7)
 # Two looks without a run in between are two only if they are so far apart, as a share of the time
 # between runs: timers are not exact.
 _APART = 0.8
-# With these aspects of `download` no stream gets anything, whatever its own state.
+# Without these no run gets anything, and with these aspects of `download` no stream does.
+_NEEDED = frozenset({"database", "archive", "browser", "lock"})
 _STOPS_ALL = frozenset({"schedule", "outcome"})
 _DISK = frozenset({"disk", "inodes"})
+# Whose runs are subjects, by their verbs.
+JOBS = frozenset({"download", "backfill", "cleanup", "verify"})
 _NAMED = frozenset({"stream", "site"})
 
 
@@ -250,29 +253,38 @@ def _rank(subject: str, sight: Sight) -> int:
         return 2
     if subject.startswith("site."):
         return 3
-    if subject == "download":
+    if subject in JOBS:
         return 1 if "schedule" in _aspects(sight) else 4
     return 0
 
 
 def _is_covered(subject: str, bad: Mapping[str, Sight], roots: set[str], rules: Rules) -> bool:
     """Whether `subject`, which is bad, may well be so because one of the `roots` is."""
+    if subject in JOBS:
+        return _is_job_covered(subject, bad, roots)
     kind, _, name = subject.partition(".")
-    if kind == "site":
-        return any(f"stream.{one}" in roots for one, site in rules.sites.items() if site == name)
+    if kind not in _NAMED:
+        return False
+    is_stopped = "download" in roots and bool(
+        "download" not in bad or _STOPS_ALL & _aspects(bad["download"])
+    )
+    if is_stopped or roots & _NEEDED:
+        return True
     if kind == "stream":
-        all_stopped = "download" in roots - {subject} and bool(
-            "download" not in bad or _STOPS_ALL & _aspects(bad["download"])
-        )
-        return all_stopped or bool(roots & {"database", f"site.{rules.sites.get(name, '')}"})
-    if subject == "download" and "schedule" not in _aspects(bad[subject]):
-        return any(
-            root.startswith(("stream.", "site."))
-            or root == "database"
-            or (root in _DISK and root in bad and bad[root].status is Status.CRITICAL)
-            for root in roots
-        )
-    return False
+        return f"site.{rules.sites.get(name, '')}" in roots
+    return any(f"stream.{one}" in roots for one, site in rules.sites.items() if site == name)
+
+
+def _is_job_covered(job: str, bad: Mapping[str, Sight], roots: set[str]) -> bool:
+    """Whether one of the `roots` explains what is bad about `job`."""
+    if "schedule" in _aspects(bad[job]):
+        return "lock" in roots
+    is_full = any(bad[one].status is Status.CRITICAL for one in _DISK & roots & bad.keys())
+    if is_full or roots & (_NEEDED - {"browser"}):
+        return True
+    # Only downloads ask for streams, in a browser.
+    causes = (root == "browser" or root.partition(".")[0] in _NAMED for root in roots)
+    return job == "download" and any(causes)
 
 
 def _is_half_down(site: str, bad: Mapping[str, Sight], rules: Rules) -> bool:

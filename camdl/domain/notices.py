@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from camdl.domain.alerts import JOBS
 from camdl.domain.captures import utc
 from camdl.domain.durations import in_words
 from camdl.domain.health import iso, worst
@@ -95,7 +96,9 @@ def name_of(subject: str) -> str:
         return name
     if kind == "site":
         return f"site {name}"
-    return {"database": "catalogue", "download": "camdl download"}.get(subject, subject)
+    if subject in JOBS:
+        return f"camdl {subject}"
+    return "catalogue" if subject == "database" else subject
 
 
 def compose(
@@ -268,8 +271,9 @@ class _Telling:
             return
         yield heading
         for subject in subjects:
+            name = name_of(subject)
             said = "; ".join(self._reasons(subject)) if subject in self._seen else "not looked at"
-            yield f"- {name_of(subject)}: {said}"
+            yield f"- {said if said.startswith(name) else f'{name}: {said}'}"
         yield ""
 
     def _reasons(self, subject: str) -> list[str]:

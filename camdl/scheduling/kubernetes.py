@@ -29,7 +29,7 @@ spec:
     requests:
       storage: 50Gi
 ---
-# Every key is explained in what this prints: camdl config init /dev/stdout --force
+# Every key is explained in what this prints: camdl config init -
 apiVersion: v1
 kind: ConfigMap
 metadata:

@@ -22,6 +22,12 @@ _BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chr
 _DOWNLOADED_SHELLS = "chromium_headless_shell-*/chrome-*/*headless*shell"
 _DOWNLOADED_BROWSERS = "chromium-*/chrome-*/chrome"
 
+# What gives Chromium its sandbox where users may make no namespaces: a program that is root.
+_SANDBOX_HELPERS = ("/usr/lib/chromium/chrome-sandbox", "/opt/google/chrome/chrome-sandbox")
+# Chromium needs a root of its own in there too; some systems give the one and not the other.
+_NAMESPACE = ("unshare", "--user", "--root=/", "true")
+_NAMESPACE_SECONDS = 10
+
 
 @dataclass(frozen=True, slots=True)
 class Browser:
@@ -55,7 +61,31 @@ def sandbox_off() -> str:
     """Why Chromium's sandbox cannot be on for this user; empty if it can."""
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         return "camdl runs as root, so the browser's sandbox is off: run it as a user of its own"
-    return ""
+    if any(os.access(helper, os.X_OK) for helper in _SANDBOX_HELPERS) or _may_make_namespaces():
+        return ""
+    return (
+        "the system gives camdl no namespaces of its own, so the browser's sandbox is off: "
+        "in a container, give it the seccomp profile of deployment/docker"
+    )
+
+
+def _may_make_namespaces() -> bool:
+    """Whether this user may do what Chromium's sandbox is made of; if in doubt, it may."""
+    import subprocess
+
+    quiet = subprocess.DEVNULL
+    try:
+        tried = subprocess.run(
+            _NAMESPACE,
+            stdin=quiet,
+            stdout=quiet,
+            stderr=quiet,
+            timeout=_NAMESPACE_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):  # no Linux, or a machine with other worries
+        return True
+    return tried.returncode == 0
 
 
 def resolver_rules(streams: Iterable[Stream]) -> str:

@@ -6,6 +6,7 @@ import os
 import textwrap
 from dataclasses import asdict
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from camdl import durable
@@ -20,7 +21,6 @@ from camdl.errors import StorageError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
-    from pathlib import Path
 
     from camdl.config import Loaded
     from camdl.config.keys import Key
@@ -67,12 +67,14 @@ def check(loaded: Loaded, now: datetime) -> str:
 
 
 def init(path: Path, *, force: bool) -> str:
-    """Write a commented configuration file to `path`, and say so.
+    """Write a commented configuration file to `path`, and say so; `-` gives its text instead.
 
     Raises:
         UsageError: there is a file already, and `force` is not given.
         StorageError: it cannot be written.
     """
+    if path == Path("-"):
+        return template().rstrip("\n")
     if os.path.lexists(path) and not force:
         raise UsageError(f"{path} exists already", advice="Replace it with --force.")
     try:

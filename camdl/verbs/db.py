@@ -47,14 +47,16 @@ def current(schema: Schema) -> str:
 def upgrade(schema: Schema, lock: Lock) -> str:
     """Bring the catalogue to this version's schema, while no run works on it, and say so.
 
+    A catalogue that has it already is left to the run that may be going on.
+
     Raises:
         LockHeldError: a run is going on.
         CatalogueError: the database cannot be changed; it is as it was.
         ConfigError: it is of a newer camdl.
     """
+    if schema.revision() == schema.head:
+        return f"{schema.name}: schema {schema.head} already"
     with lock.hold(0):
         before = schema.revision()
         schema.upgrade()
-    if before == schema.head:
-        return f"{schema.name}: schema {before} already"
     return f"{schema.name}: schema {before or 'none'} -> {schema.head}"

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
 from camdl.catalogue.alerts import SqlAlertBook
 from camdl.catalogue.database import Database
@@ -18,13 +18,12 @@ from camdl.domain.health import Check, Status
 from camdl.domain.notices import Kind, Notice, NotSent, Sent
 from camdl.errors import CatalogueError
 from camdl.ports import Parcel
-from tests.support.catalogues import empty_catalogue, sql
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from camdl.domain.alerts import Book
+    from tests.support.catalogues import Store
 
 NOW = datetime(2026, 11, 24, 20, 40, tzinfo=UTC)
 BAD = {"disk": Sight(True, Status.CRITICAL, (Check("disk", Status.CRITICAL, "full"),))}
@@ -35,13 +34,7 @@ def notice(notice_id: str) -> Notice:
     return Notice(notice_id, Kind.ALERT, NOW, "title", "text\n")
 
 
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    """An empty catalogue."""
-    return empty_catalogue(tmp_path / "camdl.db")
-
-
-def test_of_many_at_once_one_alerts(file: Path) -> None:
+def test_of_many_at_once_one_alerts(store: Store) -> None:
     """A timer's health and a run see the same, and each would tell."""
 
     def look(number: int) -> tuple[Parcel, ...]:
@@ -49,7 +42,7 @@ def test_of_many_at_once_one_alerts(file: Path) -> None:
             turn = consider(book, BAD, Rules(after=1), NOW, is_new=True)
             return turn.book, [Parcel(notice(f"n{number}"), "mail")] if turn.alerts else []
 
-        with closing(Database(f"sqlite:///{file}")) as database:
+        with closing(Database(store.url)) as database:
             return SqlAlertBook(database).turn(decide, ["mail"], NOW)
 
     with ThreadPoolExecutor(8) as pool:
@@ -57,14 +50,14 @@ def test_of_many_at_once_one_alerts(file: Path) -> None:
     assert sorted(len(parcels) for parcels in found) == [*[0] * 23, 1]
 
 
-def test_what_was_answered_is_kept(file: Path) -> None:
+def test_what_was_answered_is_kept(store: Store) -> None:
     """For those who look into what happened."""
-    with closing(Database(f"sqlite:///{file}")) as database:
+    with closing(Database(store.url)) as database:
         book = SqlAlertBook(database)
         added = [Parcel(notice("n1"), channel) for channel in ("mail", "webhook")]
         mail, hook = book.turn(lambda old: (old, added), ["mail", "webhook"], NOW)
         book.settle([(mail, Sent("250 OK")), (hook, NotSent("403"))], NOW)
-    rows = sql(file, "SELECT channel, tries, sent_at, answer FROM parcels ORDER BY channel")
+    rows = store.sql("SELECT channel, tries, sent_at, answer FROM parcels ORDER BY channel")
     assert rows == [
         ("mail", 0, "2026-11-24 20:40:00.000000", "250 OK"),
         ("webhook", 1, None, "403"),
@@ -72,21 +65,21 @@ def test_what_was_answered_is_kept(file: Path) -> None:
 
 
 @pytest.mark.parametrize("items", ["no", '[{"event": "nope"}]', '[{"event": "alert"}]'])
-def test_damage_is_told_as_such(file: Path, items: str) -> None:
+def test_damage_is_told_as_such(store: Store, items: str) -> None:
     """What camdl never wrote there is no bug of its own."""
-    with closing(Database(f"sqlite:///{file}")) as database:
+    with closing(Database(store.url)) as database:
         book = SqlAlertBook(database)
         book.turn(lambda old: (old, [Parcel(notice("n"), "mail")]), [], NOW)
-        with database.transaction() as connection:
+        with database.transaction(writes=True) as connection:
             connection.execute(update(notices).values(items=items))
         with pytest.raises(CatalogueError, match="is damaged"):
             book.turn(lambda old: (old, ()), ["mail"], NOW)
 
 
-def test_a_notice_that_is_forgotten_takes_its_parcels_with_it(file: Path) -> None:
+def test_a_notice_that_is_forgotten_takes_its_parcels_with_it(store: Store) -> None:
     """Clean-up deletes notices alone."""
-    with closing(Database(f"sqlite:///{file}")) as database:
+    with closing(Database(store.url)) as database:
         SqlAlertBook(database).turn(lambda old: (old, [Parcel(notice("n"), "mail")]), [], NOW)
-        with database.transaction() as connection:
-            connection.exec_driver_sql("DELETE FROM notices")
-    assert sql(file, "SELECT COUNT(*) FROM parcels") == [(0,)]
+        with database.transaction(writes=True) as connection:
+            connection.execute(delete(notices))
+    assert store.sql("SELECT COUNT(*) FROM parcels") == [(0,)]

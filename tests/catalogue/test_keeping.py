@@ -375,11 +375,10 @@ def test_two_who_trim_one_pin(kept: Kept) -> None:
 
 def test_more_than_a_database_takes_values_at_once(kept: Kept) -> None:
     """PostgreSQL takes 65535 of them: lists of any length are asked and changed in pieces."""
-    kept.archive(at(1))
-    unknown = [Holding(at(minute), at(minute).key, 0) for minute in range(2, 70_000)]
-    assert kept.keeping.knows([at(1).key, *(one.key for one in unknown)]) == {at(1).key}
-    assert kept.keeping.doom(unknown) == ()
-    kept.keeping.forget(unknown)
+    (known,) = kept.archive(at(1))
+    others = [f"in_gate/no-capture-{number}" for number in range(66_000)]
+    assert kept.keeping.knows([known.key, *others]) == {known.key}
+    kept.keeping.forget([Holding(known.capture, key, 0) for key in others])
 
 
 @pytest.mark.parametrize("moment", [datetime(2025, 9, 1)])  # noqa: DTZ001  # what must be refused

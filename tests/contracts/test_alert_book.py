@@ -21,7 +21,7 @@ from camdl.ports import Parcel
 from tests.support.catalogues import empty_catalogue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from camdl.domain.alerts import Book
@@ -66,16 +66,15 @@ class World:
         return found[0]
 
 
-def sql_world(file: Path) -> World:
+def sql_world(url: str) -> World:
     """The catalogue."""
-    empty_catalogue(file)
 
     def turn(decide: Decide, channels: Sequence[str], now: datetime) -> tuple[Parcel, ...]:
-        with closing(Database(f"sqlite:///{file}")) as database:
+        with closing(Database(url)) as database:
             return SqlAlertBook(database).turn(decide, channels, now)
 
     def settle(tried: Sequence[tuple[Parcel, Sent | NotSent | None]], now: datetime = NOW) -> None:
-        with closing(Database(f"sqlite:///{file}")) as database:
+        with closing(Database(url)) as database:
             SqlAlertBook(database).settle(tried, now)
 
     return World(turn, settle)
@@ -97,12 +96,16 @@ def file_world(path: Path) -> World:
     return World(turn, settle)
 
 
-@pytest.fixture(params=["sqlite", "file"])
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
+@pytest.fixture(params=["sqlite", "postgres", "file"])
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     """Each kind of book. Only this knows how to come by one."""
     if request.param == "sqlite":
-        return sql_world(tmp_path / "camdl.db")
-    return file_world(tmp_path / ".health.alerts")
+        yield sql_world(f"sqlite:///{empty_catalogue(tmp_path / 'camdl.db')}")
+    elif request.param == "postgres":
+        with request.getfixturevalue("postgres").catalogue() as store:
+            yield sql_world(store.url)
+    else:
+        yield file_world(tmp_path / ".health.alerts")
 
 
 instants = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001  # hypothesis adds the zone

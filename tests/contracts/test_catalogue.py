@@ -651,7 +651,7 @@ class Agreement(RuleBasedStateMachine):
 
 
 @pytest.mark.parametrize(
-    ("world", "examples"), [("sqlite", 20), ("postgres", 8)], indirect=["world"]
+    ("world", "examples"), [("sqlite", 20), ("postgres", 5)], indirect=["world"]
 )
 def test_it_agrees_with_the_fake(world: World, examples: int) -> None:
     """Whatever is recorded in whatever order, the real catalogue and the fake tell the same."""

@@ -51,6 +51,7 @@ def seen(**bad: bool | None) -> dict[str, Sight]:
     """All subjects are well but those given, by their names without the dots."""
     plain = {subject: subject.rpartition(".")[2] for subject in SUBJECTS}
     plain["site.apm"], plain["site.pier"] = "site", "pier"
+    assert bad.keys() <= set(plain.values())
     return {subject: sight(subject, bad.get(name, False)) for subject, name in plain.items()}
 
 
@@ -262,7 +263,8 @@ def test_runs_that_fail_as_a_whole_explain_streams_that_age() -> None:
     """As when there is no browser: the job's reason says more than theirs."""
     watch = Watch()
     watch.see_often(seen(download=True), 3)
-    watch.see_often(seen(download=True, in_gate=True, out_gate=True, lone=True), 20)
+    everything = {"in_gate": True, "out_gate": True, "lone": True, "site": True, "pier": True}
+    watch.see_often(seen(download=True, **everything), 20)
     watch.see(seen())
     assert (watch.alerts, watch.recoveries) == ([(JOB,)], [(JOB,)])
 
@@ -302,6 +304,43 @@ def test_a_catalogue_that_is_down_explains_the_rest() -> None:
     watch.see(seen(in_gate=True, out_gate=True))
     watch.see(seen())
     assert (watch.alerts, watch.recoveries) == ([("database",)], [("database",)])
+
+
+@pytest.mark.parametrize("cause", ["archive", "browser", "lock", "database"])
+def test_what_no_run_can_do_without_explains_the_rest(cause: str) -> None:
+    """Runs fail, then streams are silent, then their sites are: it is one incident."""
+    watch = Watch()
+    broken = {cause: sight(cause, True, "")}
+    watch.see(seen(download=True) | broken)
+    watch.see(seen(download=True) | broken)
+    silent = {"in_gate": True, "out_gate": True, "lone": True, "site": True, "pier": True}
+    for _ in range(9):
+        watch.see(seen(download=True, **silent) | broken)
+    watch.see(seen() | {cause: sight(cause, False, "")})
+    assert (watch.alerts, watch.recoveries) == ([(cause,)], [(cause,)])
+
+
+def test_a_run_that_hangs_is_why_no_other_starts() -> None:
+    """It holds the lock."""
+    watch = Watch()
+    hangs = {"lock": sight("lock", True, ""), JOB: sight(JOB, True, "schedule")}
+    for _ in range(6):
+        watch.see(seen(in_gate=True) | hangs)
+    assert watch.alerts == [("lock",)]
+
+
+def test_a_clean_up_that_fails_is_told_whatever_cameras_do() -> None:
+    """Only downloads ask for streams, in a browser; without an archive neither can do anything."""
+    watch = Watch()
+    failed = {"cleanup": sight("cleanup", True, "outcome")}
+    watch.see_often(seen(in_gate=True), 3)
+    for _ in range(3):
+        watch.see(seen(in_gate=True) | failed | {"browser": sight("browser", True, "")})
+    assert watch.alerts == [(IN,), ("browser", "cleanup")]
+    unmounted = Watch()
+    for _ in range(5):
+        unmounted.see(seen() | failed | {"archive": sight("archive", True, "")})
+    assert unmounted.alerts == [("archive",)]
 
 
 # Looks between runs, and what is not known.

@@ -89,7 +89,22 @@ def test_processes_at_once_tell_once(program: Program, gate: Gate, hook: Hook) -
         runs = [stack.enter_context(program.start("verify")) for _ in range(4)]
         said = [run.communicate(timeout=120) for run in runs]
     assert [run.returncode for run in runs] == [1] * 4, said
+    ((event, subjects),) = alerts(hook)
+    # The first to end may see others that have found their files missing, or not.
+    assert (event, subjects[:2]) == ("alert", ["in_gate", "out_gate"])
+
+
+def test_a_timer_that_only_looks_tells_too(program: Program, gate: Gate, hook: Hook) -> None:
+    """With `--write`, which is for timers; a person who looks sends nothing."""
+    configure(program, gate, hook, alert_after=1)
+    begin(program, 120)
+    assert program.run("health").returncode == 2
+    assert hook.posts == []
+    for _ in range(2):
+        done = program.run("health", "--write", "--quiet")
+        assert (done.returncode, done.stdout, done.stderr) == (2, "", "")
     assert alerts(hook) == [("alert", ["in_gate", "out_gate"])]
+    assert pings(hook) == ["health/start", "health"] * 2
 
 
 def test_what_is_no_run_is_not_told(program: Program, gate: Gate, hook: Hook) -> None:

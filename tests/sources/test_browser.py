@@ -89,11 +89,43 @@ def test_no_browser_is_an_error_with_advice(bin_directory: Path) -> None:
     assert "apt-get install" in missing.value.advice
 
 
-def test_sandbox_is_off_for_root_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Chromium cannot have it as root, which is told; every other user has it."""
+def test_sandbox_is_off_for_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chromium cannot have it as root, which is told; another user has it on this system."""
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert "root" in sandbox_off()
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert sandbox_off() == ""
+
+
+@pytest.fixture
+def unshare(bin_directory: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What is asked whether namespaces can be made, for a user who is not root."""
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr("camdl.sources.browser._SANDBOX_HELPERS", (bin_directory / "helper",))
+    return bin_directory / "unshare"
+
+
+def test_sandbox_is_off_without_namespaces(unshare: Path, bin_directory: Path) -> None:
+    """Where the system refuses them, as in many containers, that is told with what to do."""
+    executable(unshare).write_text("#!/bin/sh\nexit 1\n")
+    assert "seccomp profile" in sandbox_off()
+    executable(bin_directory / SHELL)
+    assert find().sandbox_off == sandbox_off()
+
+
+def test_sandbox_is_on_with_a_helper(unshare: Path, bin_directory: Path) -> None:
+    """Chromium's own helper that is root makes the namespaces that a user may not make."""
+    executable(unshare).write_text("#!/bin/sh\nexit 1\n")
+    executable(bin_directory / "helper")
+    assert sandbox_off() == ""
+
+
+def test_sandbox_is_on_if_nobody_can_tell(unshare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the program that is asked, or an answer from it, Chromium is left to see."""
+    assert not unshare.exists()
+    assert sandbox_off() == ""
+    monkeypatch.setattr("camdl.sources.browser._NAMESPACE_SECONDS", 0.1)
+    executable(unshare).write_text("#!/bin/sh\nwhile :; do :; done\n")
     assert sandbox_off() == ""
 
 

@@ -6,16 +6,13 @@ import re
 import tomllib
 from dataclasses import fields
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from camdl.config import Loaded, Settings, load
 from camdl.errors import StorageError, UsageError
 from camdl.verbs.config import check, init, show
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 NOW = datetime(2025, 9, 8, 6, 22, 30, 5, tzinfo=UTC)
 DATABASE = "postgresql://camdl:hunter2@db.example/camdl?password=hunter2"
@@ -161,6 +158,15 @@ def test_a_new_file_with_everything_set_is_the_defaults(tmp_path: Path) -> None:
     assert {key for key in bare.values if key.startswith("sites.")} == {
         f"sites.draydog.{key}" for key in document["sites"]["draydog"]
     }
+
+
+def test_a_new_file_can_be_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no file can be written, as in a container, its text is to be had."""
+    monkeypatch.chdir(tmp_path)
+    init(tmp_path / "camdl.toml", force=False)
+    written = (tmp_path / "camdl.toml").read_text("utf-8")
+    assert f"{init(Path('-'), force=False)}\n" == written
+    assert [path.name for path in tmp_path.iterdir()] == ["camdl.toml"]
 
 
 def test_every_key_of_a_new_file_is_explained(tmp_path: Path) -> None:

@@ -94,6 +94,15 @@ def test_while_a_run_goes_on(
     assert database.state() is State.CURRENT
 
 
+def test_nothing_to_do_while_a_run_goes_on(
+    file: Path, database: Database, lock: FileLock, tmp_path: Path
+) -> None:
+    """What is started with the machine may ask for an upgrade at any time."""
+    upgrade(SqlSchema(database), lock)
+    with FileLock(tmp_path / "camdl.lock", "download").hold(0):
+        assert upgrade(SqlSchema(database), lock) == f"{file}: schema {SCHEMA} already"
+
+
 def test_the_lock_is_let_go(file: Path, database: Database, lock: FileLock) -> None:
     """After an upgrade that failed, too."""
     file.mkdir()
