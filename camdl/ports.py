@@ -264,7 +264,10 @@ class Ledger(Protocol):
         ...
 
     def attempts(self, stream: str, since: datetime) -> list[Attempt]:
-        """The runs that asked for `stream` since `since`, ascending; those that were killed too."""
+        """The runs that asked for `stream` since `since`, ascending; those that were killed too.
+
+        The newest is left out as long as it has no end: it may be going on.
+        """
         ...
 
     def readings(self, stream: str, since: date) -> Mapping[date, datetime]:
@@ -291,6 +294,13 @@ class Ledger(Protocol):
 
     def rests(self, now: datetime) -> Mapping[str, datetime]:
         """The origins that asked to be left alone, and until when, if that is after `now`."""
+        ...
+
+    def forget_what_is_ahead(self, now: datetime) -> bool:
+        """Forget what a clock that was far ahead of `now` has left, and say whether any was.
+
+        Nothing is forgotten where captures are ahead too: then it is `now` that is wrong.
+        """
         ...
 
     def record_rests(self, rests: Mapping[str, datetime], now: datetime) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, exists, func, select
 
+from camdl.catalogue.clocks import forget_what_is_ahead, is_ahead
 from camdl.catalogue.tables import (
     captures,
     gaps,
@@ -75,7 +76,10 @@ class SqlLedger:
             )
 
     def attempts(self, stream: str, since: datetime) -> list[Attempt]:
-        """The runs that asked for `stream` since `since`, ascending; those that were killed too."""
+        """The runs that asked for `stream` since `since`, ascending; those that were killed too.
+
+        The newest is left out as long as it has no end: it may be going on.
+        """
         query = (
             select(
                 runs.c.started_at,
@@ -97,8 +101,10 @@ class SqlLedger:
             .order_by(runs.c.started_at)
         )
         with self._database.transaction() as connection:
-            found = map(_attempt, connection.execute(query).all())
-        return [attempt for attempt in found if attempt is not None]
+            found = connection.execute(query).all()
+        if found and found[-1].ended_at is None:
+            found = found[:-1]
+        return [attempt for attempt in map(_attempt, found) if attempt is not None]
 
     def readings(self, stream: str, since: date) -> Mapping[date, datetime]:
         """When the source last told all captures of each day since `since`."""
@@ -166,6 +172,14 @@ class SqlLedger:
             connection.execute(delete(rests).where(rests.c.until <= now))
             if rows:
                 connection.execute(upsert(connection, rests, ["until"]), rows)
+
+    def forget_what_is_ahead(self, now: datetime) -> bool:
+        """Forget what a clock that was far ahead of `now` has left, and say whether any was."""
+        with self._database.transaction() as connection:
+            if not is_ahead(connection, now):
+                return False
+        with self._database.transaction(writes=True, thorough=True) as connection:
+            return forget_what_is_ahead(connection, now)
 
 
 def _attempt(row: Any) -> Attempt | None:

@@ -22,8 +22,8 @@ def verify(  # noqa: PLR0917  # typer passes them by name
         bool,
         typer.Option(
             "--repair",
-            help="Register files without a row, move bad files aside, and have the fetcher get "
-            "again what is lost.",
+            help="Register files without a row, move bad files aside, and fetch again what is "
+            "lost.",
         ),
     ] = False,
     rebuild: Annotated[

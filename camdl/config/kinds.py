@@ -346,6 +346,11 @@ optional_path = Kind(
     'a path, or "" for none', _optional_path, written=lambda value: str(value or "")
 )
 directory = Kind("a directory", _path, written=str)
+optional_path = Kind(
+    'a path, or "" for none',
+    lambda v: _path(v) if v != "" else None,
+    written=lambda v: str(v or ""),
+)
 program = Kind('the path or name of a program, or "" to find one', lambda v: _text(v) or None)
 database = Kind("sqlite:///FILE or postgresql://USER@HOST/NAME", _database)
 stream_name = Kind("a name of 1 to 64 of a-z, 0-9, _ and -", _name)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import math
+from bisect import bisect_right
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from camdl.domain.captures import utc
 from camdl.domain.gaps import Cause, Gap, missing_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from zoneinfo import ZoneInfo
 
     from camdl.domain.outcomes import PendingCapture
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 # Sites publish late. What a source did not list so long after its time it does not have.
 LATEST_PUBLICATION = timedelta(minutes=30)
+
+# When so many of their intervals have passed since a run began, one was to begin and did not.
+_OVERDUE = 1.5
 
 _DAY = timedelta(days=1)
 
@@ -50,6 +54,18 @@ class Evidence:
     zone: ZoneInfo
 
 
+def settled_until(attempts: Sequence[Attempt], run_every: timedelta, now: datetime) -> datetime:
+    """Up to when captures are expected to be here at `now`: those that the source had published
+    for sure when the last run began that there should have been.
+    """
+    now = utc(now)
+    began = [one.started_at for one in attempts if one.started_at <= now]
+    if not began:
+        return now - LATEST_PUBLICATION
+    missed = math.floor((now - began[-1]) / run_every - (_OVERDUE - 1))
+    return began[-1] + max(0, missed) * run_every - LATEST_PUBLICATION
+
+
 def explain(stream: str, window: Window, interval: timedelta, evidence: Evidence) -> Gap:
     """The gap of `stream` in `window`, with its cause as far as it can be known."""
     # The capture that a gap lacks may be due a little before it: the one before may have been late.
@@ -59,7 +75,7 @@ def explain(stream: str, window: Window, interval: timedelta, evidence: Evidence
         if window.start - interval < one.listed.capture.captured_at < window.end
     ]
     if lacking:
-        cause, detail = _of_pending(lacking)
+        cause, detail = _of_pending(lacking, evidence.attempts)
         confirmed_at = None
     else:
         cause, detail = _of_attempts(window, evidence)
@@ -137,28 +153,55 @@ def _is_unsettled(day: date, begins: datetime | None, now: datetime, evidence: E
     return begins < ends and (read_at is None or read_at < ends + LATEST_PUBLICATION)
 
 
-def _of_pending(lacking: Sequence[PendingCapture]) -> tuple[Cause, str]:
-    asked = [one for one in lacking if one.reason]
-    if not asked:
-        return Cause.WAITING, ""
-    newest = max(asked, key=lambda one: one.listed.capture)
-    return (Cause.REJECTED if newest.rejected else Cause.FAILED), newest.reason
+def _of_pending(
+    lacking: Sequence[PendingCapture], attempts: Sequence[Attempt]
+) -> tuple[Cause, str]:
+    if asked := [one for one in lacking if one.reason]:
+        newest = max(asked, key=lambda one: one.listed.capture)
+        return (Cause.REJECTED if newest.rejected else Cause.FAILED), newest.reason
+    last = attempts[-1] if attempts else None
+    if last and last.cause is Cause.FAULT:  # it came no further, as on a disk that is full
+        return last.cause, last.reason
+    return Cause.WAITING, ""
 
 
 def _of_attempts(window: Window, evidence: Evidence) -> tuple[Cause, str]:
-    """What most of the runs in `window` met, those that should have been and were not too."""
-    there = [one for one in evidence.attempts if window.start <= one.started_at < window.end]
-    met = Counter(one.cause for one in there)
-    lacking = round(window.length / evidence.run_every) - len(there)
-    if lacking > 0:
-        met[Cause.NOT_RUN] += lacking
-    if not met:  # shorter than runs are apart: whichever came next saw it
-        after = [one for one in evidence.attempts if one.started_at >= window.end]
-        met = Counter([after[0].cause if after else Cause.NOT_RUN])
-        there = after[:1]
-    (cause, _), *_ = met.most_common(1)
-    reasons = Counter(one.reason for one in there if one.cause is cause and one.reason)
-    return cause, reasons.most_common(1)[0][0] if reasons else ""
+    """What kept most of it away: each stretch is explained by the run that was to fetch it."""
+    met: dict[Cause, timedelta] = {}
+    told: dict[Cause, dict[str, timedelta]] = {}
+    for cause, reason, length in _stretches(window, evidence):
+        if length:
+            met[cause] = met.get(cause, timedelta()) + length
+            reasons = told.setdefault(cause, {})
+            reasons[reason] = reasons.get(reason, timedelta()) + length
+    cause = max(met, key=met.__getitem__)
+    return cause, max(told[cause], key=told[cause].__getitem__)
+
+
+def _stretches(window: Window, evidence: Evidence) -> Iterator[tuple[Cause, str, timedelta]]:
+    """What each run in or after `window` met, or that there was none, and how much of the window
+    that explains.
+    """
+    attempts, done = evidence.attempts, window.start
+    first = bisect_right(attempts, done, key=lambda one: one.started_at)
+    for place in range(first, len(attempts)):
+        one = attempts[place]
+        is_after_none = place == 0 or _is_overdue(attempts[place - 1], one.started_at, evidence)
+        ends = min(one.started_at, window.end)
+        # What a run that was not should have fetched is nothing that this one met.
+        since = one.started_at - evidence.run_every if is_after_none else done
+        begins = min(max(done, since), ends)
+        yield Cause.NOT_RUN, "", begins - done
+        yield one.cause, one.reason, ends - begins
+        done = ends
+        if done == window.end:
+            return
+    yield Cause.NOT_RUN, "", window.end - done
+
+
+def _is_overdue(last: Attempt, moment: datetime, evidence: Evidence) -> bool:
+    """Whether there should have been a run between the `last` one and `moment`."""
+    return moment - last.started_at > _OVERDUE * evidence.run_every
 
 
 def _confirmation(window: Window, evidence: Evidence) -> datetime | None:

@@ -45,14 +45,15 @@ class Repair(StrEnum):
 
     NONE = "none"
     DONE = "done"  # the catalogue and the files agree again
-    FAILED = "failed"  # they agree, but the picture was asked for and did not come
+    REFETCHED = "refetched"  # and the picture was fetched again
+    FAILED = "failed"  # they agree, but the picture is not back: it is pending
 
 
 # What a repair would do about each kind, for those who only ask.
 PLANS = {
-    Kind.MISSING: "would become pending again",
-    Kind.CHANGED: "would be moved aside and become pending again",
-    Kind.TORN: "would be moved aside and become pending again",
+    Kind.MISSING: "would be fetched again",
+    Kind.CHANGED: "would be moved aside and fetched again",
+    Kind.TORN: "would be moved aside and fetched again",
     Kind.ORPHANED: "would be registered, if it is a whole picture",
     Kind.MISPLACED: "would be put into its place, or moved aside",
     Kind.LEFT_OVER: "would be removed",
@@ -115,21 +116,23 @@ class Tally:
     """What a verification has counted so far.
 
     `checked` are captures, `hashed` those of them whose whole file was read, `registered` those
-    that a rebuild has put into the catalogue.
+    that a rebuild has put into the catalogue, `refetched` those whose picture was fetched again.
     """
 
     checked: int = 0
     hashed: int = 0
     bytes_hashed: int = 0
     registered: int = 0
+    refetched: int = 0
     found: Counter[Kind] = field(default_factory=Counter)
     repaired: Counter[Kind] = field(default_factory=Counter)
 
     def account(self, finding: Finding) -> None:
         """Count a finding."""
         self.found[finding.kind] += 1
-        if finding.repair is Repair.DONE:
+        if finding.repair in (Repair.DONE, Repair.REFETCHED):
             self.repaired[finding.kind] += 1
+        self.refetched += finding.repair is Repair.REFETCHED
 
     @property
     def findings(self) -> int:

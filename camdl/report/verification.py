@@ -79,6 +79,8 @@ def summary_line(run: RunRecord, tally: Tally) -> str:
         parts.append(f"{tally.hashed} of them hashed ({tally.bytes_hashed / 1e6:.1f} MB)")
     if tally.registered:
         parts.append(f"{tally.registered} registered")
+    if tally.refetched:
+        parts.append(f"{tally.refetched} fetched again")
     parts.append(tally.wrong() or "nothing wrong")
     took = f" in {in_words(run.ended_at - run.started_at)}" if run.ended_at else ""
     return f"{', '.join(parts)}{took}"
@@ -96,6 +98,7 @@ def verification_as_dict(
         "hashed": tally.hashed,
         "bytes_hashed": tally.bytes_hashed,
         "registered": tally.registered,
+        "refetched": tally.refetched,
         "found": {str(kind): number for kind, number in tally.found.items()},
         "repaired": {str(kind): number for kind, number in tally.repaired.items()},
         "findings": [_finding_as_dict(one) for one in findings],

@@ -8,31 +8,25 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from camdl.domain.failures import FailureKind
 from camdl.domain.outcomes import (
-    Body,
     Counts,
     Duplicate,
     Outcome,
     Rejected,
     RunRecord,
     Saved,
-    StoredImage,
     StreamResult,
 )
-from camdl.domain.validation import validate
 from camdl.errors import ExitCode
 from camdl.ports import Listing, NoListing, Sighting, Wanted
-from camdl.rests import Rests
 from camdl.source_clock import SourceClock
-from camdl.verbs import running
-from camdl.verbs.timing import Stopwatch
-from camdl.workers import Workers
+from camdl.verbs import obtaining, running
+from camdl.verbs.obtaining import Bounds, Obtaining
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -40,10 +34,10 @@ if TYPE_CHECKING:
 
     from camdl.deadline import Deadline
     from camdl.domain.captures import ListedCapture
-    from camdl.domain.outcomes import ImageOutcome, PendingCapture, ValidImage
+    from camdl.domain.outcomes import ImageOutcome, PendingCapture
     from camdl.domain.sites import Stream
     from camdl.errors import EndOfRun
-    from camdl.ports import Archive, Catalogue, Fetcher, Ledger, Lock, Progress, Source, Wanted
+    from camdl.ports import Lock, Progress, Source
 
     # What to ask for of what a stream's source listed and what earlier runs could not get, newest
     # first, and what the source wants to be left alone with.
@@ -53,8 +47,6 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("camdl")
 
-# After its deadline a collection waits this long for images that are as good as done.
-_GRACE_SECONDS = 2.0
 _LISTING_SHARE = 0.5
 
 
@@ -76,18 +68,10 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Ports:
-    """The world, as one that holds the lock works on it.
-
-    `rests` and `source_clock` are what the adapters share.
-    """
+class Ports(obtaining.Ports):
+    """The world with the source of listings in it, which shares its `source_clock` with others."""
 
     source: Source
-    fetcher: Fetcher
-    archive: Archive
-    catalogue: Catalogue
-    ledger: Ledger
-    rests: Rests = field(default_factory=Rests)
     source_clock: SourceClock = field(default_factory=SourceClock)
 
 
@@ -184,17 +168,14 @@ class Collecting:
         self._order = order
         self._ports = ports
         self._tools = tools
-        self._run = run
-        self._deadline = deadline
         self._begin_by = begin_by or deadline
         self._began_at = run.started_at
         self._choose = choose
-        self._workers: Workers[ListedCapture, ImageOutcome | None] = Workers(
-            self._obtain, order.concurrent
-        )
-        self._owed: list[tuple[ListedCapture, ImageOutcome]] = []
+        self._run = run
+        bounds = Bounds(self._begin_by, deadline, order.concurrent, order.batch_size)
+        streams = {stream.name: stream for stream in order.streams}
+        self._obtaining = Obtaining(ports, streams, run.id, bounds, tools.now)
         self._may_ask = order.most_requests
-        self._watch = Stopwatch()
         self.parts: dict[str, Part] = {}
         self.outcomes: list[tuple[ListedCapture, ImageOutcome]] = []
         self.would_fetch: list[ListedCapture] = []
@@ -202,7 +183,7 @@ class Collecting:
     def collect(self, wanted: Iterable[Wanted]) -> None:
         """List and fetch what is new, and record what became of it, but for the last batch."""
         self._began_at = self._tools.now()
-        self._heed_rests()
+        self._obtaining.heed_rests(self._began_at)
         asked = [self._begin(one) for one in wanted]
         # What is listed must be fetched too: after a long absence there are many days to look at.
         half = self._begin_by.within(self._begin_by.remaining() * _LISTING_SHARE)
@@ -211,16 +192,17 @@ class Collecting:
                 self._begin_early(answer)
             else:
                 self._queue_new(answer)
-            self._account(self._workers.done())
-        self._account(self._workers.finished(self._deadline, _GRACE_SECONDS))
+            self._account(self._obtaining.done())
+        self._account(self._obtaining.finished())
         for part in self.parts.values():
             self._finish(part)
 
     def stop(self, error: BaseException | None = None) -> None:
         """Begin nothing more, and count what is done; every stream has a result then."""
-        self._workers.stop()
+        self._obtaining.stop()
         if error is not None:
-            self._count_what_else_is_done()
+            for listed, outcome in self._obtaining.leftovers():
+                self._count(listed, outcome)
             for part in self.parts.values():
                 part.result = part.result or broken_off(part, error)
 
@@ -230,18 +212,10 @@ class Collecting:
         Raises:
             CatalogueError: it cannot be recorded.
         """
-        self._pay()
-        if took := self._watch.words():
-            _LOG.info("%s", took, extra={"fields": self._watch.fields()})
-        now = self._tools.now()
-        rests = self._ports.rests.standing()
-        until = {one: now + timedelta(seconds=seconds) for one, seconds in rests.items()}
-        self._ports.ledger.record_rests(until, now)
-
-    def _heed_rests(self) -> None:
-        """Have the adapters know what hosts asked of earlier runs."""
-        for origin, until in self._ports.ledger.rests(self._began_at).items():
-            self._ports.rests.ask(origin, (until - self._began_at).total_seconds())
+        self._obtaining.settle()
+        watch = self._obtaining.watch
+        if took := watch.words():
+            _LOG.info("%s", took, extra={"fields": watch.fields()})
 
     def _begin(self, wanted: Wanted) -> Wanted:
         stream = wanted.stream
@@ -266,7 +240,7 @@ class Collecting:
         part.new += fresh
         part.waits_for += len(fresh)
         self._may_ask -= len(fresh)
-        self._workers.give(fresh)
+        self._obtaining.give(fresh)
 
     def _queue_new(self, answer: Listing | NoListing) -> None:
         """Have what the archive lacks fetched, once the catalogue remembers that it exists."""
@@ -311,54 +285,10 @@ class Collecting:
         days = {day: told[day] for day in listing.days}
         self._ports.ledger.record_reading(stream.name, days, self._began_at)
 
-    def _obtain(self, listed: ListedCapture) -> ImageOutcome | None:
-        """Fetch, check and store one image; None if it is too late to begin. Runs in a worker."""
-        if self._begin_by.passed():
-            return None
-        name = listed.capture.stream
-        stream = self.parts[name].stream
-        if (whole := self._already_stored(listed, stream)) is not None:
-            return Duplicate(self._stored(listed, whole, listed.capture.key))
-        with self._watch.timed("fetch", name):
-            body = self._ports.fetcher.fetch(listed.url, stream.image_origins, self._deadline)
-        if not isinstance(body, Body):
-            return body
-        with self._watch.timed("check", name):
-            image = validate(body.data, stream.min_width, stream.min_height)
-        if isinstance(image, Rejected):
-            return image
-        with self._watch.timed("store", name):
-            key = self._ports.archive.put(listed.capture, image)
-        return Saved(self._stored(listed, image, key))
-
-    def _already_stored(self, listed: ListedCapture, stream: Stream) -> ValidImage | None:
-        """The image that a run stored and was killed before it recorded it, if it is whole."""
-        data = self._ports.archive.read(listed.capture)
-        if data is None:
-            return None
-        image = validate(data, stream.min_width, stream.min_height)
-        return None if isinstance(image, Rejected) else image
-
-    def _stored(self, listed: ListedCapture, image: ValidImage, key: str) -> StoredImage:
-        return StoredImage(
-            listed.capture,
-            key,
-            image.sha256,
-            len(image.data),
-            image.width,
-            image.height,
-            listed.url,
-            self._tools.now(),
-        )
-
-    def _account(self, done: Iterable[tuple[ListedCapture, ImageOutcome | None]]) -> None:
-        """Count and record images as they get done."""
+    def _account(self, done: Iterable[tuple[ListedCapture, ImageOutcome]]) -> None:
+        """Count images as they get done."""
         for listed, outcome in done:
-            if outcome is None:  # its part still waits for it, and says so at the end
-                continue
             part = self._count(listed, outcome)
-            if len(self._owed) >= self._order.batch_size:
-                self._pay()
             self._tools.progress.image(listed, outcome)
             self._finish_if_done(part)
 
@@ -366,24 +296,7 @@ class Collecting:
         part = self.parts[listed.capture.stream]
         part.account(listed, outcome)
         self.outcomes.append((listed, outcome))
-        self._owed.append((listed, outcome))
         return part
-
-    def _count_what_else_is_done(self) -> None:
-        """Count what got done beside an error, whatever other workers raise."""
-        while True:
-            with suppress(Exception):  # one error is told already
-                for listed, outcome in self._workers.done():
-                    if outcome is not None:
-                        self._count(listed, outcome)
-                return
-
-    def _pay(self) -> None:
-        """Record what is done and not recorded yet."""
-        if self._owed:
-            with self._watch.timed("record"):
-                self._ports.catalogue.record(self._run.id, self._owed, self._tools.now())
-            self._owed = []
 
     def _finish_if_done(self, part: Part) -> None:
         if part.answer is not None and part.waits_for == 0:
@@ -397,8 +310,8 @@ class Collecting:
             part.result = result_of(part)
             self._tools.progress.stream(part.result)
             name = part.stream.name
-            if took := self._watch.words(name):
-                fields = {"stream": name, **self._watch.fields(name)}
+            if took := self._obtaining.watch.words(name):
+                fields = {"stream": name, **self._obtaining.watch.fields(name)}
                 _LOG.info("%s: %s", name, took, extra={"fields": fields})
 
 

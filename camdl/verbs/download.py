@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from camdl.domain.outcomes import PendingCapture
     from camdl.domain.sites import Stream
     from camdl.verbs.collecting import Ports
+
+_LOG = logging.getLogger("camdl")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,7 @@ class _Run:
         try:
             with refusals_told():
                 self._begin_record()
+                self._right_the_clock()
                 self._collecting.collect(self._wanted())
             # Inside, as its first step takes no more signals: one ends the run, or comes too late.
             return Finished(self._close(), would_fetch=tuple(self._collecting.would_fetch))
@@ -118,6 +122,14 @@ class _Run:
         except CatalogueError:
             self._is_on_record = False
             raise
+
+    def _right_the_clock(self) -> None:
+        now = self._run.started_at
+        if self._is_on_record and self._ports.ledger.forget_what_is_ahead(now):
+            _LOG.warning(
+                "the clock was far ahead for a while; what was recorded in that time is forgotten, "
+                "but for the captures"
+            )
 
     def _wanted(self) -> Iterator[Wanted]:
         for stream in self._order.streams:

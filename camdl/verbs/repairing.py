@@ -7,6 +7,7 @@ under the lock, and no file is ever deleted but temporary ones: what is no captu
 
 from __future__ import annotations
 
+import time
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
@@ -38,8 +39,11 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from camdl.domain.captures import Capture
+    from camdl.domain.outcomes import ImageOutcome
     from camdl.domain.verification import Recorded, Standing
     from camdl.verbs.verify import Order, Ports, Tools
+
+_PENDING = "pending again"
 
 # What changes so often while it is looked at is not at rest, and so not damaged.
 _LOOKS = 3
@@ -69,7 +73,11 @@ class Repairs:
         """What is wrong with these captures, and what has been done about it."""
         with self._lock_to_repair():
             findings = self._confirmed(suspects)
-            return self._put_right(findings) if self._repairs else [one for one, _ in findings]
+            told = self._put_right(findings) if self._repairs else [one for one, _ in findings]
+        if any(one.repair in (Repair.REFETCHED, Repair.FAILED) for one in told):
+            # That took a while: a run that waits for the lock goes first.
+            time.sleep(self._order.pause_seconds)
+        return told
 
     def strays(self, keys: Sequence[str]) -> list[Finding]:
         """What is wrong with files in wrong places, and what has been done about it."""
@@ -218,7 +226,7 @@ class Repairs:
         stream = self._ports.streams.get(row.capture.stream)
         url = row.url or (stream.image.url(row.capture) if stream else "")
         changes.lost.append((replace(row, url=url), f"{finding.kind}: {finding.reason}"))
-        return replace(finding, repair=Repair.DONE, remedy=f"{done}pending again")
+        return replace(finding, repair=Repair.DONE, remedy=f"{done}{_PENDING}")
 
     def _orphan_repaired(self, finding: Finding, standing: Standing, changes: _Changes) -> Finding:
         assert finding.capture  # noqa: S101  # an orphan has a capture's name
@@ -276,26 +284,33 @@ class Repairs:
         return True
 
     def _fetched_again(self, done: list[Finding], lost: Sequence[Recorded]) -> list[Finding]:
-        """The findings, with what became of the pictures that were asked for once more."""
-        listed = [
+        """The findings, with what became of the pictures that are to be fetched once more."""
+        if self._ports.refetch is None or not lost:
+            return done
+        wanted = [
             ListedCapture(row.capture, row.url)
             for row in lost
-            if row.url and row.capture.stream in self._ports.streams
+            if row.capture.stream in self._ports.streams
         ]
-        if self._ports.refetch is None or not listed:
-            return done
-        came = {one.capture: what for one, what in self._ports.refetch(self._run_id, listed)}
-        told: list[Finding] = []
-        for finding in done:
-            outcome = came.get(finding.capture) if finding.capture else None
-            if isinstance(outcome, Saved | Duplicate):
-                told.append(replace(finding, remedy=f"{finding.remedy}, and fetched again"))
-            elif outcome:
-                remedy = f"{finding.remedy}, but {outcome.reason}"
-                told.append(replace(finding, repair=Repair.FAILED, remedy=remedy))
-            else:
-                told.append(finding)
-        return told
+        came: dict[Capture | None, ImageOutcome | None] = {row.capture: None for row in lost}
+        came.update((one.capture, what) for one, what in self._ports.refetch(self._run_id, wanted))
+        return [
+            self._with_what_came(one, came[one.capture]) if one.capture in came else one
+            for one in done
+        ]
+
+    def _with_what_came(self, finding: Finding, outcome: ImageOutcome | None) -> Finding:
+        """The finding of a picture that was lost, with what became of it."""
+        if isinstance(outcome, Saved | Duplicate):
+            remedy = f"{finding.remedy.removesuffix(_PENDING)}fetched again"
+            return replace(finding, repair=Repair.REFETCHED, remedy=remedy)
+        if outcome:
+            why = f"{outcome.reason}; the next download asks again"
+        elif finding.capture and finding.capture.stream in self._ports.streams:
+            why = "the next download asks for it"
+        else:
+            why = "its stream is configured no more"
+        return replace(finding, repair=Repair.FAILED, remedy=f"{finding.remedy}: {why}")
 
     # Pictures.
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from camdl.domain.gaps import gaps
 from camdl.domain.ledger import (
-    LATEST_PUBLICATION,
     Evidence,
     days_to_ask,
     explain,
     kept,
     reconciled,
+    settled_until,
 )
 from camdl.domain.windows import Window
 
@@ -42,8 +42,9 @@ class Stocktaking:
         """The days before the present one that are worth reading at `now`, newest first."""
         begins = self.ledger.begins(stream.name)
         instants = self.ledger.instants(stream.name, now - self.catch_up)
-        window = _to_look_at(begins, instants, now - self.catch_up, now)
-        evidence = self._evidence(stream, window.start if window else now - self.catch_up)
+        start = _start(begins, instants, now - self.catch_up)
+        evidence = self._evidence(stream, start)
+        window = _to_look_at(start, now, evidence) if begins else None
         missing = _gaps(stream, instants, window, evidence) if window else []
         return days_to_ask(missing, begins, now, evidence, self.catch_up)
 
@@ -74,10 +75,12 @@ class Stocktaking:
         # All of each, or what is left of one that reaches back further would take its place.
         since = min([since, *(gap.window.start for gap in known)])
         instants = self.ledger.instants(stream.name, since)
-        window = _to_look_at(self.ledger.begins(stream.name), instants, since, now)
+        begins = self.ledger.begins(stream.name)
+        start = _start(begins, instants, since)
+        evidence = self._evidence(stream, start)
+        window = _to_look_at(start, now, evidence) if begins else None
         if window is None:
             return [], []
-        evidence = self._evidence(stream, window.start)
         found = kept(known, _gaps(stream, instants, window, evidence))
         resolved, replaced = reconciled(known, found, window, now)
         changed = [gap for gap in found if gap not in known]
@@ -94,17 +97,18 @@ class Stocktaking:
         )
 
 
-def _to_look_at(
-    begins: datetime | None, instants: Sequence[datetime], since: datetime, now: datetime
-) -> Window | None:
-    """What of the time from `since` to `now` can have gaps; None if none of it can.
+def _start(begins: datetime | None, instants: Sequence[datetime], since: datetime) -> datetime:
+    """From when on gaps are looked for: `since`, or when captures began to be expected.
 
-    It starts at a capture, where there is one: how long ago the one before `since` was matters.
+    That is at a capture, where there is one: how long ago the one before `since` was matters.
     """
-    if begins is None:
-        return None
     before = [instant for instant in instants if instant <= since]
-    start, until = max(begins, before[-1] if before else since), now - LATEST_PUBLICATION
+    return max(filter(None, [begins, before[-1] if before else since]))
+
+
+def _to_look_at(start: datetime, now: datetime, evidence: Evidence) -> Window | None:
+    """What of the time from `start` to `now` can have gaps; None if none of it can."""
+    until = settled_until(evidence.attempts, evidence.run_every, now)
     return Window(start, until) if start < until else None
 
 

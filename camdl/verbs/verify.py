@@ -66,8 +66,9 @@ class Order:
     `streams` are names, none means all. With `limit` (captures) or `minutes` a full check takes
     those that have not been verified for longest, and looks for no files without a row.
     `bytes_per_second` bounds what is read of files. A repair waits `wait_seconds` for a run that
-    goes on when it begins, and `patience_seconds` for one that began meanwhile. `force` repairs
-    even where nothing of a stream is left.
+    goes on when it begins, and `patience_seconds` for one that began meanwhile; after it has
+    fetched pictures again, it leaves the lock to others for `pause_seconds`. `force` repairs even
+    where nothing of a stream is left.
 
     Raises:
         UsageError: the parts contradict each other.
@@ -84,6 +85,7 @@ class Order:
     force: bool = False
     wait_seconds: float = 0.0
     patience_seconds: float = 600.0
+    pause_seconds: float = 1.0
     threads: int = 2
 
     def __post_init__(self) -> None:
@@ -220,12 +222,17 @@ class Rows(Protocol):
 
 
 class Refetch(Protocol):
-    """Fetches captures at once, stores and records them: the engine of a download."""
+    """Fetches captures at once, stores and records them, as a download does."""
 
     def __call__(
         self, run_id: str, listed: Sequence[ListedCapture], /
     ) -> Iterable[tuple[ListedCapture, ImageOutcome]]:
-        """What became of each; the caller holds the lock."""
+        """What became of those that could be asked for; the caller holds the lock.
+
+        Raises:
+            CatalogueError: it cannot be recorded.
+            StorageError: an image cannot be stored.
+        """
         ...
 
 

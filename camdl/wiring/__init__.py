@@ -24,9 +24,12 @@ if TYPE_CHECKING:
     from camdl.deadline import Deadline
     from camdl.domain.health import Health
     from camdl.domain.outcomes import RunRecord
+    from camdl.fetching.images import HttpFetcher
     from camdl.ops.lock import FileLock
     from camdl.ops.signals import Signals
-    from camdl.ports import Catalogue, Lock, LongProgress, Progress
+    from camdl.ports import Catalogue, Lock, LongProgress, Progress, Retrying
+    from camdl.rests import Rests
+    from camdl.source_clock import SourceClock
     from camdl.verbs.backfill import Order as BackfillOrder
     from camdl.verbs.collecting import Order as CollectingOrder
     from camdl.verbs.collecting import Ports
@@ -34,8 +37,8 @@ if TYPE_CHECKING:
     from camdl.verbs.stocktaking import Stocktaking
 
 _LOG = logging.getLogger("camdl")
-# A backfill's slice is over long before.
-_PATIENCE = {"backfill": 120.0}
+# A backfill's slice is over long before, and what a verification fetches again at a time.
+_PATIENCE = {"backfill": 120.0, "verify": 120.0}
 
 
 def utc_now() -> datetime:
@@ -57,7 +60,7 @@ def begin_log(loaded: Loaded, *, quiet: bool, verbose: bool) -> None:
 
 
 def lock(loaded: Loaded, verb: str) -> FileLock:
-    """What keeps `verb` apart from other runs; all of them wait for a backfill to let go of it."""
+    """What keeps `verb` apart from other runs; all wait for those that let go of it soon."""
     from camdl.ops.lock import FileLock
 
     return FileLock(loaded.settings.lock_file, verb, _PATIENCE)
@@ -190,7 +193,6 @@ class Workshop(Bench):
             CatalogueError: the catalogue cannot be used.
             StorageError: the archive cannot be used.
         """
-        from camdl.fetching.retry import RetryPolicy, retrying
         from camdl.rests import Rests
         from camdl.source_clock import SourceClock
         from camdl.sources import browser
@@ -203,14 +205,7 @@ class Workshop(Bench):
             self._has_warned = True
             # Under cron it would come every ten minutes; the health file says it too.
             _LOG.log(logging.WARNING if sys.stderr.isatty() else logging.INFO, found.sandbox_off)
-        policy = RetryPolicy(
-            settings.max_retries,
-            settings.retry_delay_seconds,
-            settings.backoff_multiplier,
-            settings.max_retry_delay_seconds,
-            settings.exponential_backoff,
-        )
-        retry, rests = retrying(policy, deadline), Rests()
+        retry, rests = retries(settings, deadline), Rests()
         source_clock = SourceClock(utc_now)
         with ExitStack() as stack:
             source = stack.enter_context(
@@ -229,7 +224,6 @@ class Workshop(Bench):
             from camdl.archive.local import LocalArchive
             from camdl.catalogue.database import Database
             from camdl.catalogue.ledger import SqlLedger
-            from camdl.fetching.images import HttpFetcher
             from camdl.ops.reserve import Reserve
             from camdl.verbs.collecting import Ports
 
@@ -239,20 +233,43 @@ class Workshop(Bench):
                 # Any stream's: one that is new must not mark an empty mount point as the archive.
                 known = any(catalogue.newest(name) for name in self._loaded.known)
                 archive.begin(holds_captures=known)
-            fetcher = HttpFetcher(
-                retry,
-                timeout_seconds=settings.timeout,
-                max_bytes=settings.max_image_bytes,
-                connections=settings.concurrent_downloads,
-                clock=utc_now,
-                rests=rests,
-                source_clock=source_clock,
-            )
+            fetcher = http_fetcher(settings, retry, rests, source_clock)
             stack.callback(fetcher.close)
             if not order.dry_run:
                 stack.callback(Reserve(Database(settings.database_url).file).put_aside)
             ledger = SqlLedger(catalogue.database)
-            yield Ports(source, fetcher, archive, catalogue, ledger, rests, source_clock)
+            yield Ports(fetcher, archive, catalogue, ledger, rests, source, source_clock)
+
+
+def retries(settings: Settings, deadline: Deadline) -> Retrying:
+    """What calls again until `deadline` what raised a passing fault."""
+    from camdl.fetching.retry import RetryPolicy, retrying
+
+    policy = RetryPolicy(
+        settings.max_retries,
+        settings.retry_delay_seconds,
+        settings.backoff_multiplier,
+        settings.max_retry_delay_seconds,
+        settings.exponential_backoff,
+    )
+    return retrying(policy, deadline)
+
+
+def http_fetcher(
+    settings: Settings, retry: Retrying, rests: Rests, source_clock: SourceClock | None = None
+) -> HttpFetcher:
+    """What gets images; to be closed."""
+    from camdl.fetching.images import HttpFetcher
+
+    return HttpFetcher(
+        retry,
+        timeout_seconds=settings.timeout,
+        max_bytes=settings.max_image_bytes,
+        connections=settings.concurrent_downloads,
+        clock=utc_now,
+        rests=rests,
+        source_clock=source_clock,
+    )
 
 
 class BackfillWorkshop(Workshop):

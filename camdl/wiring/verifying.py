@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
-from camdl.wiring import Bench
+from camdl.wiring import Bench, http_fetcher, retries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from camdl.catalogue.database import Database
     from camdl.config import Loaded
+    from camdl.deadline import Deadline
     from camdl.ops.signals import Signals
     from camdl.report.verification import VerificationScreen
     from camdl.verbs.backup import Copying
+    from camdl.verbs.obtaining import Ports as ObtainingPorts
+    from camdl.verbs.refetching import Refetching
     from camdl.verbs.verify import Order as VerifyOrder
     from camdl.verbs.verify import Ports as VerifyPorts
 
@@ -114,9 +118,38 @@ class VerifyWorkshop(Bench):
                 metadata.create_all(database.engine)
             files = LocalInspection(settings.download_dir)
             runs = SqlCatalogue(database)
-            yield Ports(files, SqlVerifying(database), runs, self._loaded.known)
+            refetch = self._refetching(database)
+            yield Ports(files, SqlVerifying(database), runs, self._loaded.known, refetch)
         finally:
             database.close()
+
+    def _refetching(self, database: Database) -> Refetching:
+        """What gets lost captures again, with the limits of a download."""
+        from camdl.verbs.refetching import Order, Refetching
+
+        settings = self._settings
+        order = Order(
+            self._loaded.known,
+            settings.max_requests_per_run,
+            settings.concurrent_downloads,
+            settings.batch_size,
+        )
+        return Refetching(order, lambda deadline: self._obtaining(database, deadline), self.now)
+
+    @contextmanager
+    def _obtaining(self, database: Database, deadline: Deadline) -> Iterator[ObtainingPorts]:
+        """The adapters that get images, as long as the `with` lasts."""
+        from camdl.archive.local import LocalArchive
+        from camdl.catalogue.ledger import SqlLedger
+        from camdl.catalogue.rows import SqlCatalogue
+        from camdl.rests import Rests
+        from camdl.verbs.obtaining import Ports
+
+        settings, rests = self._settings, Rests()
+        retry = retries(settings, deadline)
+        with closing(http_fetcher(settings, retry, rests)) as fetcher:
+            archive = LocalArchive(settings.download_dir)
+            yield Ports(fetcher, archive, SqlCatalogue(database), SqlLedger(database), rests)
 
 
 @contextmanager

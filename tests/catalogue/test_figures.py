@@ -18,20 +18,20 @@ from camdl.domain.outcomes import Outcome, RunRecord
 from camdl.domain.totals import Name, Total
 from camdl.domain.windows import Window
 from camdl.errors import CatalogueError
-from tests.support.catalogues import empty_catalogue, sql
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+    from tests.support.catalogues import Store
 
 NOON = datetime(2025, 9, 8, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
+def database(store: Store) -> Iterator[Database]:
     """An empty catalogue."""
-    found = Database(f"sqlite:///{empty_catalogue(tmp_path / 'camdl.db')}")
+    found = Database(store.url)
     yield found
     found.close()
 
@@ -92,11 +92,11 @@ def test_what_is_counted(database: Database) -> None:
     assert figures.subjects(Name.RUNS) == ["download"]
 
 
-def test_a_catalogue_that_is_damaged(database: Database, tmp_path: Path) -> None:
-    """What camdl never wrote is told as that, and a file that is no database too."""
-    sql(tmp_path / "camdl.db", "INSERT INTO totals VALUES ('nonsense', '', '', 1)")
+def test_a_catalogue_that_is_damaged(database: Database, store: Store) -> None:
+    """What camdl never wrote is told as that, and what cannot be used too."""
+    store.sql("INSERT INTO totals VALUES ('nonsense', '', '', 1)")
     with pytest.raises(CatalogueError, match="is damaged"):
         SqlFigures(database).figures()
-    (tmp_path / "camdl.db").write_bytes(b"this is no database" * 100)
+    store.break_it()
     with pytest.raises(CatalogueError):
         SqlFigures(database).figures()

@@ -174,8 +174,10 @@ def test_runs_of_others_and_of_other_times_are_left_out(
 
 
 def test_a_run_that_was_killed_is_a_fault(ledger: SqlLedger, catalogue: SqlCatalogue) -> None:
-    """It has no end, and so no results."""
+    """It has no end, and so no results; the newest one may be going on."""
     catalogue.begin_run("r1", "download", NOON)
+    assert ledger.attempts("in_gate", NOON) == []
+    catalogue.begin_run("r2", "download", NOW)
     assert ledger.attempts("in_gate", NOON) == [Attempt(NOON, Cause.FAULT, "the run was killed")]
 
 
@@ -269,3 +271,73 @@ def test_a_broken_database_says_so(store: Store, ledger: SqlLedger) -> None:
     for attempt in attempts:
         with pytest.raises(CatalogueError):
             attempt()
+
+
+def left_by_a_clock_that_was_ahead(
+    store: Store, ledger: SqlLedger, catalogue: SqlCatalogue
+) -> None:
+    """Have a run ten years from now, and all that one can leave."""
+    later = NOON + timedelta(days=3650)
+    ledger.record_reading("in_gate", {NOON.date(): 3}, later)
+    ledger.record_reading("in_gate", {NOON.date() - timedelta(days=1): 144}, NOON)
+    ledger.record_rests({"http://busy:80": later}, later)
+    ledger.record_rests({"http://quiet:80": NOON + 23 * HOUR}, NOON)
+    long = replace(gap(1), window=Window(NOON + HOUR, later))
+    ledger.replace_gaps([gap(0), replace(gap(2), confirmed_at=later)], [], NOW)
+    ledger.replace_gaps(
+        [replace(gap(3), resolved_at=later), replace(gap(4), confirmed_at=NOON)], [], NOW
+    )
+    ledger.replace_gaps([long], [], later)
+    (begun,) = after(60 * 24 * 3650)
+    catalogue.begin_run("ahead", "download", begun)
+    record = RunRecord("ahead", "download", begun, begun, Outcome.OK, 0, "", (result(Outcome.OK),))
+    catalogue.finish_run(record)
+    run(catalogue, 0, result(Outcome.OK))
+    archive(catalogue, 0)
+    store.sql("UPDATE captures SET verified_at = '2035-01-01 00:00:00.000000'")
+    store.sql(
+        "INSERT INTO pending VALUES ('in_gate', '2025-09-08 10:00:00.000000', 'u', 'busy', "
+        "'2025-09-08 10:00:00.000000', '2035-01-01 00:00:00.000000', false)",
+    )
+
+
+def test_what_a_clock_far_ahead_has_left_is_forgotten(
+    store: Store, ledger: SqlLedger, catalogue: SqlCatalogue
+) -> None:
+    """Runs, readings, rests and gaps of the future go, all else stays; once is enough."""
+    left_by_a_clock_that_was_ahead(store, ledger, catalogue)
+    assert ledger.forget_what_is_ahead(NOW)
+    assert [one.started_at for one in ledger.attempts("in_gate", NOON)] == [NOON]
+    assert store.sql("SELECT count(*) FROM stream_results") == [(1,)]
+    assert ledger.readings("in_gate", date(2025, 9, 1)) == {date(2025, 9, 7): NOON}
+    assert ledger.rests(NOON) == {"http://quiet:80": NOON + 23 * HOUR}
+    assert ledger.gaps(resolved=True) == (
+        gap(0),
+        gap(2),
+        replace(gap(3), resolved_at=NOW),
+        replace(gap(4), confirmed_at=NOON),
+    )
+    (waiting,) = catalogue.pending("in_gate", NOON - 24 * HOUR)
+    assert waiting.not_before is None
+    assert store.sql("SELECT verified_at FROM captures") == [(None,)]
+    assert not ledger.forget_what_is_ahead(NOW)
+
+
+def test_a_clock_that_is_behind_forgets_nothing(
+    store: Store, ledger: SqlLedger, catalogue: SqlCatalogue
+) -> None:
+    """Where captures are of the future too, it is the present that is wrong."""
+    left_by_a_clock_that_was_ahead(store, ledger, catalogue)
+    before = ledger.gaps(resolved=True)
+    assert not ledger.forget_what_is_ahead(NOON - timedelta(days=365))
+    assert ledger.gaps(resolved=True) == before
+    assert store.sql("SELECT count(*) FROM runs") == [(2,)]
+
+
+def test_clocks_that_differ_by_hours_are_no_matter(
+    ledger: SqlLedger, catalogue: SqlCatalogue
+) -> None:
+    """Computers that share a catalogue are never of one mind to the second."""
+    run(catalogue, 60 * 23, result(Outcome.OK))
+    assert not ledger.forget_what_is_ahead(NOON)
+    assert len(ledger.attempts("in_gate", NOON)) == 1

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -33,10 +35,13 @@ from camdl.domain.outcomes import (
     StreamResult,
 )
 from camdl.domain.retention import Limits
-from tests.support.catalogues import empty_catalogue, sql
+from tests.support.catalogues import SqliteStore, empty_catalogue
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    from tests.support.catalogues import Store
+    from tests.support.postgres import Postgres
 
 NOON = datetime(2025, 9, 8, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -63,11 +68,11 @@ def image(capture: Capture) -> StoredImage:
 class Sums(RuleBasedStateMachine):
     """All that changes rows of which sums are kept, in any order."""
 
-    def __init__(self) -> None:
+    def __init__(self, new: Callable[[ExitStack], Store]) -> None:
         super().__init__()
-        self.directory = TemporaryDirectory()
-        self.file = empty_catalogue(Path(self.directory.name) / "camdl.db")
-        self.database = Database(f"sqlite:///{self.file}")
+        self.closing = ExitStack()
+        self.store = new(self.closing)
+        self.database = self.closing.enter_context(closing(Database(self.store.url)))
         self.catalogue = SqlCatalogue(self.database)
         self.keeping = SqlKeeping(self.database)
         self.verifying = SqlVerifying(self.database)
@@ -80,8 +85,7 @@ class Sums(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Leave nothing."""
-        self.database.close()
-        self.directory.cleanup()
+        self.closing.close()
 
     def archived(self) -> set[Capture]:
         """What is archived."""
@@ -162,11 +166,11 @@ class Sums(RuleBasedStateMachine):
         """Each sum is what its rows, or all that ever happened, come to."""
         kept = {
             (str(name), str(subject), str(kind)): amount
-            for name, subject, kind, amount in sql(self.file, "SELECT * FROM totals")
+            for name, subject, kind, amount in self.store.sql("SELECT * FROM totals")
             if amount
         }
-        counted = sql(
-            self.file, "SELECT stream, COUNT(*), SUM(bytes) FROM captures GROUP BY stream"
+        counted = self.store.sql(
+            "SELECT stream, COUNT(*), SUM(bytes) FROM captures GROUP BY stream"
         )
         expected: dict[tuple[str, str, str], object] = {}
         for stream, number, size in counted:
@@ -185,8 +189,30 @@ class Sums(RuleBasedStateMachine):
             assert added == here + deleted + lost  # type: ignore[operator]
 
 
-def test_sums_are_what_counting_gives() -> None:
+def in_a_file(closing: ExitStack) -> Store:
+    """A new catalogue in SQLite."""
+    directory = closing.enter_context(TemporaryDirectory())
+    return SqliteStore(empty_catalogue(Path(directory) / "camdl.db"))
+
+
+@pytest.mark.parametrize(("kind", "examples"), [("sqlite", 25), ("postgres", 5)])
+def test_sums_are_what_counting_gives(
+    kind: str, examples: int, request: pytest.FixtureRequest
+) -> None:
     """After any sequence of runs, clean-ups and repairs."""
+
+    def on_a_server(closing: ExitStack) -> Store:
+        server: Postgres = request.getfixturevalue("postgres")
+        return closing.enter_context(server.catalogue())
+
+    new = {"sqlite": in_a_file, "postgres": on_a_server}[kind]
+
+    class Here(Sums):
+        """With a new catalogue for each sequence."""
+
+        def __init__(self) -> None:
+            super().__init__(new)
+
     run_state_machine_as_test(
-        Sums, settings=settings(max_examples=25, stateful_step_count=12, deadline=None)
+        Here, settings=settings(max_examples=examples, stateful_step_count=12, deadline=None)
     )

@@ -247,6 +247,16 @@ def test_closed_and_open_hours_are_the_whole_window(closed: ClosedHours, window:
     assert merged(pieces) == [window]
     assert merged(shut) == shut
     assert merged(opened) == opened
+    assert closed.open_time(window.start, window.end) == window.length - sum(
+        (one.length for one in shut), timedelta()
+    )
+
+
+def test_nothing_is_open_until_an_instant_that_is_not_later() -> None:
+    """A capture may be ahead of the clock."""
+    moment = datetime(2025, 9, 8, tzinfo=UTC)
+    assert ClosedHours().open_time(moment, moment) == timedelta()
+    assert ClosedHours().open_time(moment, moment - timedelta(hours=1)) == timedelta()
 
 
 @given(CALENDARS, WINDOWS, st.floats(0, 1, exclude_min=True, exclude_max=True))

@@ -8,10 +8,20 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from camdl.domain.captures import Capture, ListedCapture
 from camdl.domain.gaps import Cause, Gap
-from camdl.domain.ledger import Attempt, Evidence, days_to_ask, explain, kept, reconciled
+from camdl.domain.ledger import (
+    Attempt,
+    Evidence,
+    days_to_ask,
+    explain,
+    kept,
+    reconciled,
+    settled_until,
+)
 from camdl.domain.outcomes import PendingCapture
 from camdl.domain.windows import Window
 
@@ -121,6 +131,61 @@ def test_a_gap_between_two_runs_is_what_the_next_one_saw() -> None:
     assert explained(evidence(), window).cause is Cause.NOT_RUN
 
 
+def test_a_run_explains_all_since_the_one_before_it() -> None:
+    """Where runs come every four hours, one that fails leaves them without captures."""
+    every = timedelta(hours=4)
+    runs = [
+        Attempt(NOW - every, Cause.NOTHING_LISTED),
+        Attempt(NOW, Cause.UNREACHABLE, "refused"),
+    ]
+    window = Window(NOW - every + TEN, NOW - HALF_AN_HOUR)
+    found = explained(replace(evidence(*runs), run_every=every), window)
+    assert (found.cause, found.detail) == (Cause.UNREACHABLE, "refused")
+
+
+def test_a_run_explains_nothing_that_came_after_it() -> None:
+    """One that went well just after a gap began saw next to nothing of it."""
+    every = timedelta(hours=4)
+    runs = [Attempt(HOUR.start + timedelta(minutes=2), Cause.NOTHING_LISTED)]
+    assert explained(replace(evidence(*runs), run_every=every)).cause is Cause.NOT_RUN
+
+
+def test_a_run_after_many_that_were_not_explains_its_own_interval_alone() -> None:
+    """The site is down when camdl is started again: until then it was camdl that was not there."""
+    runs = [
+        Attempt(HOUR.start, Cause.NOTHING_LISTED),
+        Attempt(HOUR.end, Cause.UNREACHABLE, "refused"),
+        Attempt(HOUR.end + TEN, Cause.UNREACHABLE, "refused"),
+    ]
+    assert explained(evidence(*runs)).cause is Cause.NOT_RUN
+    last = Window(HOUR.end - TEN, HOUR.end)
+    assert explained(evidence(*runs), last).cause is Cause.UNREACHABLE
+
+
+@given(
+    st.lists(st.tuples(st.integers(-200, 400), st.sampled_from(list(Cause)[:4])), max_size=12),
+    st.integers(0, 200),
+    st.integers(1, 200),
+)
+def test_only_a_run_that_was_about_is_why(
+    met: list[tuple[int, Cause]], starts: int, length: int
+) -> None:
+    """Unless camdl did not run, a run in the gap or the next one after it met the cause."""
+    runs = [
+        Attempt(HOUR.start + timedelta(minutes=minutes), cause, f"saw {cause} at {minutes}")
+        for minutes, cause in sorted(met)
+    ]
+    begins = HOUR.start + timedelta(minutes=starts)
+    window = Window(begins, begins + timedelta(minutes=length))
+    found = explained(evidence(*runs), window)
+    about = [one for one in runs if window.start < one.started_at < window.end]
+    about += [one for one in runs if one.started_at >= window.end][:1]
+    assert (found.cause, found.detail) in [
+        (Cause.NOT_RUN, ""),
+        *((one.cause, one.reason) for one in about),
+    ]
+
+
 @pytest.mark.parametrize(
     ("lacking", "cause", "detail"),
     [
@@ -135,6 +200,15 @@ def test_what_was_listed_and_did_not_come_is_why(
     """A capture that the source has explains the gap, whatever the runs met."""
     found = explained(evidence(*attempts(*[Cause.UNREACHABLE] * 6), pending=[lacking]))
     assert (found.cause, found.detail) == (cause, detail)
+
+
+def test_runs_that_end_before_they_ask_are_why() -> None:
+    """What is listed waits for nothing but the disk that is full."""
+    full = attempts(*[Cause.FAULT] * 6, reason="no space:")
+    found = explained(evidence(*full, pending=[pending(5)]))
+    assert (found.cause, found.detail) == (Cause.FAULT, "no space: fault")
+    went_on = [*full, Attempt(HOUR.end, Cause.NOTHING_LISTED)]
+    assert explained(evidence(*went_on, pending=[pending(5)])).cause is Cause.WAITING
 
 
 def test_the_newest_that_was_asked_for_is_why() -> None:
@@ -211,6 +285,39 @@ def test_what_the_source_has_is_not_confirmed_as_missing() -> None:
     """A gap with a listed capture stays open, however often its day is read."""
     known = evidence(pending=[pending(5, "HTTP 503")], readings={TODAY: NOW})
     assert explained(known).confirmed_at is None
+
+
+# What is expected
+
+
+@pytest.mark.parametrize(
+    ("began", "settled"),
+    [
+        ([], 30),  # nothing is known of any run
+        ([0], 30),
+        ([9, 4], 34),
+        ([14.9], 44.9),
+        ([15], 35),
+        ([25], 35),
+        ([24.9], 44.9),
+        ([-5, 12], 42),  # the clock was put back
+    ],
+)
+def test_captures_are_expected_that_the_last_run_could_see(
+    began: list[float], settled: float
+) -> None:
+    """A run ten minutes after each, and what was published half an hour before it began."""
+    runs = [Attempt(NOW - timedelta(minutes=ago), Cause.FAULT) for ago in sorted(began)[::-1]]
+    assert NOW - settled_until(runs, TEN, NOW) == timedelta(minutes=settled)
+
+
+@given(st.lists(st.floats(0, 1000), max_size=5), st.integers(5, 1440))
+def test_what_is_expected_is_never_long_ago(began: list[float], every: int) -> None:
+    """Though nothing runs any more, it goes on with the runs that there should be."""
+    runs = [Attempt(NOW - timedelta(hours=ago), Cause.FAULT) for ago in sorted(began)[::-1]]
+    run_every = timedelta(minutes=every)
+    ago = NOW - settled_until(runs, run_every, NOW)
+    assert HALF_AN_HOUR <= ago <= HALF_AN_HOUR + 1.5 * run_every
 
 
 # Days to ask

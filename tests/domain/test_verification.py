@@ -170,8 +170,9 @@ def test_a_tally_tells_what_was_wrong_and_what_is_left() -> None:
     tally.account(Finding(Kind.TORN, "k", "r"))
     tally.account(Finding(Kind.MISSING, "k", "r", repair=Repair.DONE))
     tally.account(Finding(Kind.MISSING, "k", "r", repair=Repair.FAILED))
-    assert (tally.findings, tally.left) == (3, 2)
-    assert tally.wrong() == "2 missing, 1 torn (1 repaired)"
+    tally.account(Finding(Kind.MISSING, "k", "r", repair=Repair.REFETCHED))
+    assert (tally.findings, tally.left, tally.refetched) == (4, 2, 1)
+    assert tally.wrong() == "3 missing, 1 torn (2 repaired)"
 
 
 def test_the_time_left_follows_from_the_pace_so_far() -> None:

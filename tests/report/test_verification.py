@@ -99,3 +99,12 @@ def test_the_summary_of_a_rebuild_tells_what_it_registered() -> None:
     assert summary_line(RUN, Tally(registered=7)) == (
         "0 captures checked, 7 registered, nothing wrong in 1 min"
     )
+
+
+def test_the_summary_of_a_repair_tells_what_came_back() -> None:
+    """Pictures that were lost and are here again are worth a word."""
+    tally = Tally()
+    tally.account(replace(FINDING, repair=Repair.REFETCHED))
+    assert summary_line(RUN, tally) == (
+        "0 captures checked, 1 fetched again, 1 torn (1 repaired) in 1 min"
+    )

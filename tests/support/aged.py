@@ -17,10 +17,11 @@ BOTH = ("in_gate", "out_gate")
 
 
 def begin(program: Program, *minutes_old: float) -> None:
-    """Make an archive whose streams have one capture each, so old."""
+    """Make an archive whose streams have one capture each, so old; none if no age is given."""
     LocalArchive(program.images).begin(holds_captures=False)
     empty_catalogue(program.database)
-    age(program, *minutes_old)
+    if minutes_old:
+        age(program, *minutes_old)
 
 
 def age(program: Program, *minutes_old: float, streams: Sequence[str] = BOTH) -> None:

@@ -60,17 +60,17 @@ class RawServer:
     """Calls `handler` with each connection, in a thread each; a handler's end hangs up.
 
     `origin` is where it listens, `requests` are the heads of all requests, and `connections`
-    counts what was accepted.
+    counts what was accepted. `port` 0 takes a free one.
     """
 
-    def __init__(self, handler: Handler, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, handler: Handler, tls: ssl.SSLContext | None = None, port: int = 0) -> None:
         self._handler = handler
         self._tls = tls
-        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._socket = socket.create_server(("127.0.0.1", port))
         self._threads: list[threading.Thread] = []
         self._open: list[socket.socket] = []
-        port = self._socket.getsockname()[1]
-        self.origin = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
+        self.port: int = self._socket.getsockname()[1]
+        self.origin = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
         self.requests: list[bytes] = []
         self.connections = 0
         self.stopping = threading.Event()

@@ -20,6 +20,7 @@ from camdl.ops import health_file
 from camdl.ops.lock import FileLock
 from camdl.ports import Listing
 from camdl.report.screen import NoProgress
+from camdl.rests import Rests
 from camdl.verbs import collecting
 from camdl.verbs import health as health_verb
 from camdl.verbs.collecting import Finished, Ports
@@ -131,7 +132,7 @@ class World:
                 catalogue = opening.existing_or_new(database, archive.has_images)
                 archive.begin(holds_captures=False)
             ledger = SqlLedger(catalogue.database)
-            yield Ports(self.source, self.fetcher, archive, catalogue, ledger)
+            yield Ports(self.fetcher, archive, catalogue, ledger, Rests(), self.source)
         finally:
             database.close()
 

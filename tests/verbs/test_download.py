@@ -31,7 +31,7 @@ from camdl.errors import (
     StorageError,
 )
 from camdl.ports import Listing, NoListing
-from camdl.verbs import collecting
+from camdl.verbs import obtaining
 from tests.support import invariants
 from tests.support.fake_fetcher import FakeFetcher
 from tests.support.fake_source import DaySource
@@ -784,7 +784,7 @@ def test_the_deadline_ends_the_run_and_the_next_one_does_the_rest(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is done is recorded, what is not is told and pending, and the health is written."""
-    monkeypatch.setattr(collecting, "_GRACE_SECONDS", 0.2)
+    monkeypatch.setattr(obtaining, "_GRACE_SECONDS", 0.2)
     world.publish("in_gate", 5, 15, 25)
     world.publish("out_gate")
     may_go = threading.Event()

@@ -273,6 +273,17 @@ def test_looking_changes_nothing(ledger: Ledger) -> None:
     assert ledger.known(resolved=True) == [(1, 2, State.RESOLVED), (3, 29.5, State.OPEN)]
 
 
+def test_what_no_run_was_to_get_yet_is_no_gap(ledger: Ledger) -> None:
+    """Where runs come every four hours, three hours after one nobody expects captures since."""
+    ledger.stocktaking = replace(ledger.stocktaking, run_every=4 * HOUR)
+    ledger.archive(0, 1)
+    ledger.run(1, 1.1)
+    for hours in (1, 3, 6.9):
+        assert ledger.stocktaking.gaps(ledger.stream, NOON + hours * HOUR) == []
+    (gap,) = ledger.stocktaking.gaps(ledger.stream, NOON + 7 * HOUR)
+    assert (told(gap), gap.cause) == ((1, 4.5, State.OPEN), Cause.NOT_RUN)
+
+
 def test_nothing_is_written_where_nothing_changed(ledger: Ledger) -> None:
     """A run on a quiet day leaves the ledger's rows alone."""
     ledger.archive(0, 1)

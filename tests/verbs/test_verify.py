@@ -557,13 +557,40 @@ def test_what_is_lost_can_be_fetched_again_at_once(yard: Yard) -> None:
     yard.refetch = refetch
     lose(yard, capture(1))
     cut(yard, HOME)
-    verified, findings = yard.verify(repair=True)
+    verified, findings = yard.verify(repair=True, pause_seconds=0)
     assert [one.capture for one in asked] == [capture(1), HOME]
-    assert [one.repair for one in findings] == [Repair.DONE, Repair.FAILED]
-    assert findings[0].remedy == "pending again, and fetched again"
-    assert findings[1].remedy.endswith("pending again, but HTTP 404 Not Found")
+    assert [one.repair for one in findings] == [Repair.REFETCHED, Repair.FAILED]
+    assert findings[0].remedy == "fetched again"
+    assert findings[1].remedy == (
+        f"moved aside to {HOME.key}.bad; pending again: HTTP 404 Not Found; the next download asks "
+        "again"
+    )
+    assert (verified.tally.left, verified.tally.refetched) == (1, 1)
     assert verified.run.exit_code == ExitCode.PARTLY
     assert yard.found(full=True) == []
+
+
+def test_what_is_not_asked_for_is_told(yard: Yard) -> None:
+    """For want of time, or since nobody knows any more where its stream is."""
+    unknown = capture(0, "old_gate")
+    yard.store(unknown, picture(0))
+    yard.record([unknown])
+    asked: list[ListedCapture] = []
+
+    def refetch(_: str, listed: Sequence[ListedCapture]) -> tuple[()]:
+        asked.extend(listed)
+        return ()
+
+    yard.refetch = refetch
+    lose(yard, HOME)
+    yard.path(unknown).unlink()
+    verified, findings = yard.verify(repair=True, force=True, pause_seconds=0)
+    assert [(one.capture, one.repair, one.remedy) for one in findings] == [
+        (HOME, Repair.FAILED, "pending again: the next download asks for it"),
+        (unknown, Repair.FAILED, "pending again: its stream is configured no more"),
+    ]
+    assert [one.capture for one in asked] == [HOME]
+    assert verified.run.exit_code == ExitCode.PARTLY
 
 
 # Slices.

@@ -80,9 +80,9 @@ class Asked:
 class PageServer(RawServer):
     """Answers by `routes`, which may be added to while it is up; other paths are not found."""
 
-    def __init__(self, routes: Mapping[str, Route] | None = None) -> None:
+    def __init__(self, routes: Mapping[str, Route] | None = None, port: int = 0) -> None:
         self.routes = dict(routes or {})
-        super().__init__(self._serve)
+        super().__init__(self._serve, port=port)
 
     def asked(self, path: str) -> int:
         """How often `path` was asked for, whatever its query."""
