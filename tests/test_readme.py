@@ -105,7 +105,7 @@ def masked(line: str) -> str:
     """`line` with numbers and their padding made alike, since those differ from run to run."""
     if STRIP.fullmatch(line):
         return "a strip"
-    line = re.sub(r"\d+T\d+Z-[0-9a-f]{6}", "N", line)  # a run's id
+    line = re.sub(r"\d+T\d+Z-[0-9a-f]{6,8}", "N", line)  # a run's id
     line = re.sub(r"\d+ h(?: \d+ min)?|\d+ min|\d+ s\b", "N s", line)
     line = re.sub(r"[0-9][0-9a-f.:T-]*Z?|none", "N", line)
     return re.sub(r"[─━]+", "─", re.sub(r"\s+", " ", line)).strip()

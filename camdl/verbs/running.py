@@ -130,8 +130,12 @@ def tell(run: RunRecord, error: EndOfRun | None = None) -> None:
 
 
 def run_id(started_at: datetime) -> str:
-    """A name for a run that began at `started_at` (UTC): sorted by time, and no other's."""
-    return f"{started_at:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+    """A name for a run that began at `started_at` (UTC): sorted by time, and no other's.
+
+    To the microsecond: what fails at once may be started again within the same second.
+    """
+    chance = secrets.randbelow(16**3)
+    return f"{started_at:%Y%m%dT%H%M%SZ}-{started_at.microsecond:05x}{chance:03x}"
 
 
 def failed(run: RunRecord, error: BaseException, now: datetime) -> RunRecord:

@@ -40,6 +40,7 @@ from camdl.domain.outcomes import (
     StreamResult,
 )
 from camdl.errors import CatalogueError, ExitCode
+from camdl.verbs.running import run_id
 from tests.support.catalogues import empty_catalogue
 from tests.support.fake_catalogue import FakeCatalogue
 
@@ -464,6 +465,15 @@ def test_failures_are_counted_by_when_runs_started(catalogue: Catalogue) -> None
         run_of(catalogue, ended(f"r{number}", number, result(outcome, str(number))))
     first = NOON + timedelta(minutes=1)
     assert catalogue.stream_history("in_gate") == StreamHistory("in_gate", None, 2, "5", first)
+
+
+def test_runs_of_one_second_are_told_apart(catalogue: Catalogue) -> None:
+    """What fails at once, and is started again at once, is not taken for the last word."""
+    for milliseconds, outcome in ((100, FAILED), (400, OK), (700, FAILED), (999, OK)):
+        began = NOON + timedelta(milliseconds=milliseconds)
+        run_of(catalogue, replace(ended(run_id(began), 0, result(outcome)), started_at=began))
+        told = catalogue.stream_history("in_gate")
+        assert told.consecutive_failures == (outcome is FAILED)
 
 
 def test_only_downloads_tell_of_a_stream(catalogue: Catalogue) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 LINE = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (?P<level>\w+) camdl\[\d+\]: "
-    r"(?P<verb>\w+) \d{8}T\d{6}Z-[0-9a-f]{6}: (?P<said>.*)"
+    r"(?P<verb>\w+) \d{8}T\d{6}Z-[0-9a-f]{8}: (?P<said>.*)"
 )
 
 

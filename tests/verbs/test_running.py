@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import logging
+import re
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from camdl.domain.outcomes import Rejected
 from camdl.errors import CatalogueError, StorageError
+from camdl.verbs.running import run_id
 from tests.support.world import World
 
 if TYPE_CHECKING:
@@ -121,3 +126,20 @@ def test_a_dry_run_is_told_only_if_it_failed(world: World, told: Told, fails: bo
         world.cannot_open = CatalogueError("it is locked")
     world.download(dry_run=True)
     assert len(told.said()) == fails
+
+
+instants = st.datetimes(datetime(2000, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001  # it adds one
+
+
+@given(instants, st.timedeltas(timedelta(microseconds=1), timedelta(seconds=2)))
+def test_ids_sort_as_runs_began(began: datetime, later: timedelta) -> None:
+    """Also within a second: by them the verdict knows which run was the last."""
+    assume(began.year < 9999)
+    assert run_id(began) < run_id(began + later)
+    assert re.fullmatch(r"\d{8}T\d{6}Z-[0-9a-f]{8}", run_id(began))
+
+
+def test_no_two_runs_have_one_id() -> None:
+    """Though they began in the same microsecond, as two machines may."""
+    moment = datetime(2025, 9, 8, 20, 22, 30, 999_999, UTC)
+    assert len({run_id(moment) for _ in range(30)}) > 25
