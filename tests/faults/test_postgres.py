@@ -18,7 +18,7 @@ import pytest
 from camdl.errors import ExitCode
 from camdl.ops.lock import FileLock
 from tests.support import invariants
-from tests.support.processes import marking, survivors
+from tests.support.processes import await_that, marking, survivors
 from tests.support.program import Program
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     Fault = Callable[[PostgresStore], AbstractContextManager[object]]
 
 # Without ends of its own a run would wait for ever, or for as long as TCP does.
-SECONDS = 40.0
+SECONDS = 60.0
 
 
 @pytest.fixture
@@ -133,13 +133,15 @@ def in_time(program: Program, *arguments: str) -> subprocess.CompletedProcess[st
     return done
 
 
-def at_the_last_image(gate: Gate, do: Callable[[], object]) -> None:
-    """Have this done when a run asks for its last image: all is listed, and nothing recorded."""
+def at_the_last_image(gate: Gate, store: PostgresStore, do: Callable[[], object]) -> None:
+    """Have this done when a run has recorded all listings, and waits for its last image."""
     last, lock, left = len(gate.all_keys()), threading.Lock(), [do]
+    listed = "SELECT count(DISTINCT stream) FROM readings"
 
     def meanwhile() -> None:
         with lock:
             if left and len(gate.asked) >= last:
+                assert await_that(lambda: store.sql(listed) == [(len(gate.streams),)], 60)
                 left.pop()()
 
     gate.meanwhile = meanwhile
@@ -190,7 +192,7 @@ def test_a_fault_in_the_middle_of_a_run(
 ) -> None:
     """What was stored by then and could not be recorded is, by the next; nothing comes twice."""
     with ExitStack() as stack:
-        at_the_last_image(gate, lambda: stack.enter_context(fault(store)))
+        at_the_last_image(gate, store, lambda: stack.enter_context(fault(store)))
         told(program, in_time(program, "download"), reason)
         gate.meanwhile = lambda: None
         assert invariants.files(program.images)
@@ -208,7 +210,7 @@ def test_a_crash_and_a_restart_in_the_middle_of_a_run(
         with crashed(store):
             pass
 
-    at_the_last_image(gate, crash)
+    at_the_last_image(gate, store, crash)
     done = in_time(program, "download")
     assert (done.returncode, done.stderr) == (0, "")
     assert program.archived() == gate.all_keys()
@@ -224,7 +226,7 @@ def test_connections_that_fall_silent_while_the_server_is_well(
     def stop() -> None:
         stopped.extend(store.server.stand_still_of(store.database))
 
-    at_the_last_image(gate, stop)
+    at_the_last_image(gate, store, stop)
     done = in_time(program, "download")
     assert (done.returncode, done.stderr) == (0, "")
     assert len(stopped) == 1
@@ -243,7 +245,7 @@ def test_asked_to_end_while_the_server_is_silent(
         silenced.set()
         may_go.wait(60)
 
-    at_the_last_image(gate, silence)
+    at_the_last_image(gate, store, silence)
     with program.start("download") as run:
         assert silenced.wait(60)
         began = time.monotonic()
