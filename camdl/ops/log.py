@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -23,7 +22,7 @@ from camdl.domain.text import one_line
 from camdl.ops import journal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from camdl.domain.events import Fields
     from camdl.ops.log_file import LogFile
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 ENDED = "6f89b2be53a7499eb0fd4407ae0027bd"
 
 _LONGEST = 2000
-_URL = re.compile(r"\S+://\S+")
 _EVENTS, _SCREEN = "camdl.events", "camdl.screen"
 # syslog's numbers, which the journal has too.
 _PRIORITIES = {logging.ERROR: 3, logging.WARNING: 4, logging.INFO: 6, logging.DEBUG: 7}
@@ -42,11 +40,13 @@ def begin(
     level: int = logging.WARNING,
     file: LogFile | None = None,
     environ: Mapping[str, str] = os.environ,
+    censor: Callable[[str], str] | None = None,
 ) -> None:
     """Have our messages of at least `level` told, and other libraries' that are worth a warning.
 
     On stderr, or in the journal if that is what stderr leads to; and in `file`, if there is one.
-    Holds until the end of the process, or the next call.
+    `censor` takes secrets out; else those go that any URL may have. Holds until the end of the
+    process, or the next call.
     """
     root = logging.getLogger()
     for handler in [one for one in root.handlers if isinstance(one, _Handler)]:
@@ -56,10 +56,10 @@ def begin(
     logging.getLogger(_EVENTS).setLevel(logging.DEBUG)
     logging.getLogger(_SCREEN).setLevel(logging.DEBUG)
     # Without one of the root's, Python would print what asyncio has to say with its traceback.
-    for handler in _handlers(level, environ):
+    handlers = [*_handlers(level, environ), *([_File(level, file)] if file else [])]
+    for handler in handlers:
+        handler.censor = censor or handler.censor
         root.addHandler(handler)
-    if file:
-        root.addHandler(_File(level, file))
 
 
 def _handlers(level: int, environ: Mapping[str, str]) -> Iterator[_Handler]:
@@ -79,13 +79,17 @@ def _handlers(level: int, environ: Mapping[str, str]) -> Iterator[_Handler]:
 
 
 class _Handler(logging.Handler):
-    """Takes what is meant for it, and knows which run it is about."""
+    """Takes what is meant for it, and knows which run it is about.
+
+    `censor` takes the secrets out of what it says.
+    """
 
     def __init__(self, level: int, *, keeps_log: bool) -> None:
         super().__init__()
         self._least = level
         self._keeps_log = keeps_log
         self._run: Fields = {}
+        self.censor: Callable[[str], str] = _without_secrets
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether it is meant for this one."""
@@ -103,7 +107,7 @@ class _Handler(logging.Handler):
         said = record.getMessage() if ours else f"{record.name}: {record.getMessage()}"
         if self._keeps_log and self._run:
             said = f"{self._run['verb']} {self._run['run_id']}: {said}"
-        return one_line(_without_secrets(said), _LONGEST)
+        return one_line(self.censor(said), _LONGEST)
 
 
 class _Stderr(_Handler):
@@ -115,10 +119,8 @@ class _Stderr(_Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write it."""
-        if record.name == _SCREEN:
-            said = _without_secrets(record.getMessage())
-        else:
-            said = self._line(record)
+        is_as_it_is = record.name == _SCREEN
+        said = self.censor(record.getMessage()) if is_as_it_is else self._line(record)
         mark = f"<{_priority(record)}>" if self._to_journal else ""
         try:
             sys.stderr.write(f"{mark}camdl: {said}\n")
@@ -156,7 +158,7 @@ class _Journal(_Handler):
         for name, values in fields.items():
             for value in (values,) if isinstance(values, str) else values:
                 if value:
-                    yield f"CAMDL_{name.upper()}", one_line(_without_secrets(value), _LONGEST)
+                    yield f"CAMDL_{name.upper()}", one_line(self.censor(value), _LONGEST)
 
 
 class _File(_Handler):
@@ -191,9 +193,9 @@ def _priority(record: logging.LogRecord) -> int:
 
 
 def _without_secrets(said: str) -> str:
-    """What is said with the passwords and tokens hidden that are in its URLs."""
+    """What is said without the passwords and tokens that are in its URLs."""
     if "://" not in said:
         return said
-    from camdl.config.secrets import mask_url
+    from camdl.config.secrets import Censor
 
-    return _URL.sub(lambda found: mask_url(found[0]), said)
+    return Censor(())(said)

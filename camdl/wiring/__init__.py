@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from camdl.catalogue.rows import SqlCatalogue
     from camdl.catalogue.schema import SqlSchema
     from camdl.config import Loaded, Settings
+    from camdl.config.secrets import Censor
     from camdl.deadline import Deadline
     from camdl.domain.health import Health
     from camdl.domain.outcomes import RunRecord
@@ -56,7 +57,24 @@ def begin_log(loaded: Loaded, *, quiet: bool, verbose: bool) -> None:
     file = None
     if settings.log_file:
         file = LogFile(settings.log_file, settings.log_max_bytes, settings.log_backups)
-    log.begin(level, file)
+    log.begin(level, file, censor=censor(settings))
+
+
+def censor(settings: Settings) -> Censor:
+    """What takes the secrets of the settings out of texts.
+
+    The catalogue's URL is not among them: of any URL the password goes, and the rest is no secret.
+    """
+    from camdl.config.secrets import Censor
+
+    return Censor(
+        [
+            settings.smtp_password,
+            settings.alert_webhook_url,
+            *settings.alert_apprise_urls,
+            settings.ping_url,
+        ]
+    )
 
 
 def lock(loaded: Loaded, verb: str) -> FileLock:

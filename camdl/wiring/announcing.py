@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from camdl.deadline import Deadline
 from camdl.errors import CamdlError, CatalogueError, ConfigError, LockHeldError, UsageError
-from camdl.wiring import utc_now
+from camdl.wiring import censor, utc_now
 
 if TYPE_CHECKING:
     import ssl
@@ -407,17 +407,7 @@ def _rules(loaded: Loaded) -> Rules:
 
 
 def _place(loaded: Loaded) -> Place:
-    from camdl.config.secrets import Censor
     from camdl.domain.notices import Place
 
-    settings = loaded.settings
-    hide = Censor(
-        [
-            settings.smtp_password,
-            settings.alert_webhook_url,
-            *settings.alert_apprise_urls,
-            settings.ping_url,
-        ]
-    )
     config = str(loaded.file.absolute()) if loaded.file else ""
-    return Place(socket.gethostname(), config, hide)
+    return Place(socket.gethostname(), config, censor(loaded.settings))

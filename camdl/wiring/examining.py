@@ -109,12 +109,12 @@ def _configuration(loaded: Loaded) -> Iterator[Finding]:
 
 def _readable_secrets(loaded: Loaded) -> Iterator[Finding]:
     """The files with secrets in them that others than their owner may read."""
-    from camdl.config.layers import SECRETS
-    from camdl.config.secrets import masked
+    from camdl.config.layers import SECRETS, TOP
 
     for name in SECRETS:
         value = loaded.values[name]
-        is_secret = masked(value.value) != value.value
+        written = TOP[name].kind.written(value.value)
+        is_secret = TOP[name].hide(written) != written
         in_config = loaded.file if str(loaded.file) == value.where and is_secret else None
         file = value.file or in_config
         if file and file.stat().st_mode & _OTHERS_MAY_READ:

@@ -22,6 +22,8 @@ from tests.support.root import as_nobody, immutable, needs_root
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.support.postgres import Postgres
+
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
@@ -139,3 +141,54 @@ def test_one_that_cannot_be_read(file: Path) -> None:
     file.chmod(0o600)
     with as_nobody(), pytest.raises(CatalogueError):
         examined(file)
+
+
+# PostgreSQL
+
+
+def on_server(url: str, *, images: bool = False) -> list[Finding]:
+    """What is found out about a catalogue there."""
+    with closing(Database(url)) as database:
+        return list(examine(database, lambda: images, Deadline.after(60)))
+
+
+def test_one_on_a_server_that_is_well(postgres: Postgres) -> None:
+    """Its wholeness is the server's business; nothing of what was written is left."""
+    with postgres.catalogue() as store:
+        found = on_server(store.url)
+        assert [one.grade for one in found] == [Grade.FINE] * 2
+        assert found[0].said == f"{store.name}: schema {SCHEMA}, which is this version's"
+        assert "hunter2" not in f"{found}"
+        assert store.sql("SELECT count(*) FROM rests") == [(0,)]
+
+
+def test_a_server_without_tables(postgres: Postgres) -> None:
+    """They are made by a command, not by a run."""
+    with postgres.database() as store:
+        (one,) = on_server(store.url)
+        assert (one.grade, one.remedy) == (Grade.BAD, "camdl db upgrade")
+        with pytest.raises(CatalogueError, match="missing or empty"):
+            on_server(store.url, images=True)
+
+
+def test_one_on_a_server_of_an_older_version(postgres: Postgres) -> None:
+    """It is upgraded by a command, too."""
+    with postgres.catalogue() as store:
+        store.set_revision("0001")
+        with pytest.raises(ConfigError) as old:
+            on_server(store.url)
+    assert "camdl db upgrade" in old.value.advice
+
+
+def test_one_on_a_server_that_takes_nothing(postgres: Postgres) -> None:
+    """A right that is missing shows when something is written."""
+    with postgres.catalogue() as store:
+        store.refuse_inserts("rests")
+        with pytest.raises(CatalogueError, match="no"):
+            on_server(store.url)
+
+
+def test_a_server_that_is_not_there() -> None:
+    """It is told within seconds."""
+    with pytest.raises(CatalogueError, match="refused"):
+        on_server("postgresql://camdl:hunter2@127.0.0.1:1/camdl")

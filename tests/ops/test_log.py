@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from camdl.config.secrets import Censor
 from camdl.domain.outcomes import RunRecord
 from camdl.ops import journal, log
 from camdl.ops.log_file import LogFile
@@ -214,6 +215,19 @@ def test_secrets_are_hidden_everywhere(
     everything = f"{file.path.read_text()}{listening.entries()}{capsys.readouterr().err}"
     assert everything.count(masked) == 5
     assert "hunter2" not in everything
+    assert "s3cret" not in everything
+
+
+def test_secrets_of_the_settings_are_hidden_too(
+    file: LogFile, listening: FakeJournal, capsys: Capsys
+) -> None:
+    """Whatever they look like."""
+    log.begin(logging.INFO, file, stream_of(1), Censor(["https://hook.example/s3cret-t0ken"]))
+    OURS.info("POST /s3cret-t0ken failed")
+    EVENTS.info("done", extra={"fields": {"error": "s3cret-t0ken"}})
+    SCREEN.error("s3cret-t0ken")
+    everything = f"{file.path.read_text()}{listening.entries()}{capsys.readouterr().err}"
+    assert everything.count("***") == 5
     assert "s3cret" not in everything
 
 

@@ -123,6 +123,9 @@ def test_secrets_that_others_may_read(here: SetUp, tmp_path: Path) -> None:
     _, one = here.look("configuration")
     assert one.remedy == "chmod 600 camdl.toml"
     assert "hunter2" not in f"{one}"
+    here.write('alert_webhook_url = "https://hook.example/hunter2"')
+    _, one = here.look("configuration")
+    assert one.said == "others may read camdl.toml, which holds alert_webhook_url"
     here.write('database_url = "postgresql://camdl@127.0.0.1/camdl"')
     assert grades(here.look("configuration")) == [Grade.FINE]
 
