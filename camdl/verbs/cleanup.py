@@ -40,7 +40,7 @@ from camdl.errors import (
     StorageError,
 )
 from camdl.verbs import running
-from camdl.verbs.running import concluded, failed, outcome, refusals_told, run_id, told
+from camdl.verbs.running import concluded, each_of, failed, outcome, refusals_told, run_id, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -379,12 +379,12 @@ class _Run:
         self._tools.is_ending()
         try:
             run = self._ended(error)
-            if self._is_on_record:
-                self._ports.catalogue.finish_run(run)
         except CamdlError:
             if error is None:
                 raise
-            return failed(self._run, error, self._tools.now())
+            run = failed(self._run, error, self._tools.now())
+        if self._is_on_record:
+            each_of([lambda: self._ports.catalogue.finish_run(run)], error)
         return run
 
     def _ended(self, error: BaseException | None) -> RunRecord:

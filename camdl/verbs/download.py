@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Protocol
 from camdl.deadline import Deadline
 from camdl.domain.latest import due
 from camdl.domain.outcomes import RunRecord
-from camdl.errors import END_OF_RUN, CamdlError, CatalogueError
+from camdl.errors import END_OF_RUN, CatalogueError
 from camdl.ports import Wanted
 from camdl.verbs import collecting
 from camdl.verbs.collecting import Collecting, Finished, ended
-from camdl.verbs.running import concluded, failed, refusals_told, run_id
+from camdl.verbs.running import concluded, each_of, failed, refusals_told, run_id
 from camdl.verbs.stocktaking import Stocktaking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
+    from datetime import datetime
 
     from camdl.domain.captures import ListedCapture
     from camdl.domain.outcomes import PendingCapture
@@ -161,12 +162,10 @@ class _Run:
         now = self._tools.now()
         run = ended(run, now) if error is None else failed(run, error, now)
         if self._is_on_record:
-            try:
-                self._collecting.settle()
-                self._ports.catalogue.finish_run(run)
-                for part in parts:
-                    self._stocktaking.record(part.stream, now)
-            except CamdlError:
-                if error is None:
-                    raise
+            each_of([self._collecting.settle, lambda: self._finish(run, now)], error)
         return run
+
+    def _finish(self, run: RunRecord, now: datetime) -> None:
+        self._ports.catalogue.finish_run(run)
+        for part in self._collecting.parts.values():
+            self._stocktaking.record(part.stream, now)

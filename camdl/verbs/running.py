@@ -15,7 +15,7 @@ from camdl.domain.text import one_line
 from camdl.errors import END_OF_RUN, CamdlError, ExitCode, StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from dataclasses import Field
     from datetime import datetime
     from typing import Any, ClassVar
@@ -127,6 +127,23 @@ def tell(run: RunRecord, error: EndOfRun | None = None) -> None:
             event.line,
             extra={"run": run, "fields": event.fields, "closes": event.closes},
         )
+
+
+def each_of(steps: Iterable[Callable[[], object]], error: BaseException | None) -> None:
+    """Do `steps` at the end of a run that `error` has ended, if anything has.
+
+    Then each is tried, whatever became of those before it: how the run ended may be recorded in a
+    catalogue that takes no captures any more.
+
+    Raises:
+        CamdlError: a step failed, and no `error` has to be told first.
+    """
+    for step in steps:
+        try:
+            step()
+        except CamdlError:
+            if error is None:
+                raise
 
 
 def run_id(started_at: datetime) -> str:

@@ -22,7 +22,6 @@ from camdl.domain.verification import (
 )
 from camdl.errors import (
     END_OF_RUN,
-    CamdlError,
     CatalogueError,
     EndOfRun,
     ExitCode,
@@ -31,7 +30,7 @@ from camdl.errors import (
 )
 from camdl.verbs import running
 from camdl.verbs.repairing import Repairs
-from camdl.verbs.running import concluded, failed, refusals_told, run_id
+from camdl.verbs.running import concluded, each_of, failed, refusals_told, run_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -500,12 +499,7 @@ class _Verification:
             _ended(self._run, self._tally, now) if error is None else failed(self._run, error, now)
         )
         if self._is_on_record:
-            try:
-                self._mark_verified()
-                self._ports.runs.finish_run(run)
-            except CamdlError:
-                if error is None:
-                    raise
+            each_of([self._mark_verified, lambda: self._ports.runs.finish_run(run)], error)
         return run
 
 

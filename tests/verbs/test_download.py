@@ -33,6 +33,7 @@ from camdl.errors import (
 from camdl.ports import Listing, NoListing
 from camdl.verbs import obtaining
 from tests.support import invariants
+from tests.support.catalogues import sql
 from tests.support.fake_fetcher import FakeFetcher
 from tests.support.fake_source import DaySource
 from tests.support.images import gate_jpeg
@@ -1152,6 +1153,20 @@ def test_a_dry_run_fails_as_a_real_one_would(world: World) -> None:
 
 
 # Records and health.
+
+
+def test_a_run_that_cannot_record_its_images_still_records_its_end(world: World) -> None:
+    """One table that is damaged is no reason for health to know nothing of it."""
+    world.publish("in_gate", 5)
+    world.publish("out_gate", 6)
+    world.download()
+    fail = "BEGIN SELECT RAISE(ABORT, 'malformed'); END"
+    sql(world.database, f"CREATE TRIGGER t BEFORE INSERT ON captures {fail}")
+    world.publish("in_gate", 1, 5)
+    finished = world.download(batch_size=1)
+    assert finished.run.exit_code == ExitCode.STORAGE
+    assert world.last_run() == finished.run
+    assert "malformed" in world.last_run().error
 
 
 @pytest.mark.parametrize(
