@@ -115,7 +115,11 @@ class Fetcher(Protocol):
     def fetch(
         self, url: str, origins: frozenset[str], deadline: Deadline
     ) -> Body | Rejected | Failed:
-        """The body of `url`; only the `origins` are ever contacted. Callable from many threads."""
+        """The body of `url`; only the `origins` are ever contacted. Callable from many threads.
+
+        Raises:
+            OSError: this machine refused what every request needs, such as one more open file.
+        """
         ...
 
 

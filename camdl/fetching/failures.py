@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import http
 import ssl
 from http.client import IncompleteRead
@@ -22,6 +23,8 @@ from camdl.errors import PassingFaultError
 
 # What a request may raise: urllib3's own, sockets', and host names that are none.
 REQUEST_ERRORS = (HTTPError, OSError, UnicodeError)
+# What this machine has no more of: no fault of the host, and asking again mends nothing.
+_USED_UP = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
 
 
 def host_of(url: str) -> str:
@@ -55,8 +58,11 @@ def failure(error: Exception, url: str, seconds: float) -> Failed:
 
     Raises:
         PassingFaultError: asking again may mend it.
+        OSError: this machine refused what every request needs, such as one more open file.
     """
-    host = host_of(url)
+    host, cause = host_of(url), _cause(error)
+    if isinstance(cause, OSError) and cause.errno in _USED_UP:
+        raise cause
     if isinstance(error, HttpTimeoutError) and not isinstance(error, NewConnectionError):
         raise too_slow(url, seconds) from error
     if isinstance(error, SSLError):
@@ -73,8 +79,12 @@ def _tls_failure(error: SSLError, host: str) -> Failed:
     raise PassingFaultError(f"TLS with {host} failed: {one_line(str(reason))}") from error
 
 
+def _cause(error: Exception) -> BaseException:
+    return error.__cause__ or error.__context__ or error
+
+
 def _broken(error: Exception, host: str) -> str:
-    cause = error.__cause__ or error.__context__ or error
+    cause = _cause(error)
     told = one_line(getattr(cause, "strerror", None) or str(cause))
     if isinstance(error, NameResolutionError):
         return f"the name {host} was not found: {told}"

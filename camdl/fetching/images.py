@@ -99,7 +99,10 @@ class HttpFetcher:
         """The body of `url`; only the `origins` are ever contacted. Callable from many threads.
 
         `Rejected` is an answer that asking again would not change, `Failed` what could not be
-        had. Never raises.
+        had.
+
+        Raises:
+            OSError: this machine refused what every request needs, such as one more open file.
         """
 
         def attempt() -> Body | Rejected | Failed:

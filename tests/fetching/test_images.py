@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import gzip
+import resource
 import socket
 import threading
 import time
@@ -370,6 +371,21 @@ def test_a_closed_port_fails(make: Make) -> None:
     with RawServer(always(b"")) as server:
         pass
     assert get(make(), server.origin) == Failed("no connection to 127.0.0.1: Connection refused")
+
+
+def test_what_this_machine_has_no_more_of_is_no_fault_of_the_host(make: Make) -> None:
+    """Without a descriptor nothing can be asked of anybody: the run is told, once."""
+    fetcher = make()
+    with RawServer(always(answer(body=b"image"))) as server:
+        before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (0, before[1]))
+        try:
+            with pytest.raises(OSError, match="Too many open files"):
+                get(fetcher, server.origin)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        assert server.connections == 0
+        assert get(fetcher, server.origin) == Body(b"image")
 
 
 def test_a_name_that_is_not_known_fails(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
