@@ -29,7 +29,7 @@ _PROGRAMS = {
     "unshare": "util-linux",
     "ip": "iproute2",
     "cron": "cron",
-    "faketime": "faketime",  # cron's clock says what a test wants
+    "faketime": "faketime",  # clocks that say what a test wants
     "systemctl": "systemd",
     "dbus-daemon": "dbus-user-session",  # and what a user's own systemd needs
     "logrotate": "logrotate",

@@ -40,6 +40,7 @@ def not_told(sweep: Ground, done: Done) -> list[str]:
     return found
 
 
+@pytest.mark.fault(2)
 @pytest.mark.parametrize("group", GROUPS)
 @pytest.mark.parametrize(("start", "fault"), [("half-filled", FULL), ("fresh", BROKEN)])
 def test_a_fault_at_any_call(

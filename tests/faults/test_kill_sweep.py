@@ -41,6 +41,7 @@ SAMPLE = [
 ]
 
 
+@pytest.mark.fault(1)
 @pytest.mark.parametrize("group", GROUPS)
 @pytest.mark.parametrize("start", STARTS)
 def test_killed_at_any_call(
@@ -68,6 +69,7 @@ def test_a_careless_writer_is_caught(ground: Callable[[str], Ground], flaw: str)
     assert any(sweep.broken() for _ in sweep.walk("images", KILL, flaw))
 
 
+@pytest.mark.fault(1)
 @pytest.mark.parametrize("point", SAMPLE, ids=lambda point: f"{point.name}-{point.nth}")
 def test_killed_with_its_browser(
     program: Program, gate: Gate, tmp_path: Path, walked: Callable[[int], None], point: Point

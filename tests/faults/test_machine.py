@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -19,7 +17,8 @@ from tests.support.processes import await_that
 from tests.support.root import needs_root
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    import subprocess
+    from collections.abc import Callable
 
     from tests.support.gate import Gate
     from tests.support.program import Program
@@ -34,43 +33,24 @@ def groups(needs: Callable[[str, str], None]) -> None:
         needs(f"control groups of {controller}", lacking(controller))
 
 
-def behind(program: Program, prefix: Iterable[str]) -> subprocess.CompletedProcess[str]:
-    """A run that another command starts."""
-    return subprocess.run(
-        [*prefix, sys.executable, "-m", "camdl", "download"],
-        cwd=program.home,
-        env=program.environment(),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
-def goes_on(program: Program, gate: Gate) -> None:
-    """Make sure that the next run does all that there is to do."""
-    done = program.run("download")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert program.archived() == gate.all_keys()
-    assert program.health()["status"] == "healthy"
-
-
 # Locks
 
 
+@pytest.mark.fault(14)
 @pytest.mark.parametrize("error", ["ENOSYS", "ENOLCK"])
 def test_a_file_system_without_locks(program: Program, gate: Gate, error: str) -> None:
     """There is no run without a lock: 78, with what to do, and nothing is made but its file."""
     fault = ("-e", "trace=flock", "-e", f"inject=flock:error={error}")
     strace = ("strace", "-f", "-qq", "-o", "/dev/null", *fault, *on([program.lock_file]))
-    done = behind(program, strace)
+    done = program.behind(strace, "download")
     assert (done.returncode, done.stdout) == (ExitCode.CONFIG, "")
     assert f"the file system of {program.lock_file} has no locks" in done.stderr
     assert "Set lock_file to a path on a local disk." in done.stderr
     assert (gate.asked, program.images.exists(), program.database.exists()) == ([], False, False)
-    goes_on(program, gate)
+    program.goes_on(gate)
 
 
+@pytest.mark.fault(13)
 def test_a_lock_file_that_is_a_link(program: Program, gate: Gate) -> None:
     """78: who could make the link could have the program write anywhere; its target stays."""
     target = program.home / "precious"
@@ -82,9 +62,10 @@ def test_a_lock_file_that_is_a_link(program: Program, gate: Gate) -> None:
     assert target.read_text() == "precious"
     assert not program.images.exists()
     program.lock_file.unlink()
-    goes_on(program, gate)
+    program.goes_on(gate)
 
 
+@pytest.mark.fault(13)
 def test_a_lock_file_that_is_deleted_while_it_is_held(program: Program, gate: Gate) -> None:
     """Two runs are at work at once then, and still nothing is recorded twice or torn."""
     may_go = threading.Event()
@@ -99,7 +80,7 @@ def test_a_lock_file_that_is_deleted_while_it_is_held(program: Program, gate: Ga
     assert [run.returncode for run in (first, second)] == [0, 0], said
     assert program.archived() == gate.all_keys()
     gate.meanwhile = lambda: None
-    goes_on(program, gate)
+    program.goes_on(gate)
 
 
 # Processes and memory
@@ -119,46 +100,50 @@ def cleans_up(program: Program, gate: Gate) -> None:
     if program.health_file.exists():
         assert program.health()["status"] != "healthy"
     assert invariants.files(program.images) == []
-    goes_on(program, gate)
+    program.goes_on(gate)
 
 
 UNREACHED = (ExitCode.PARTLY, ExitCode.UNREACHABLE, ExitCode.CONFIG)
 
 
+@pytest.mark.fault(17)
 @pytest.mark.usefixtures("groups")
 @pytest.mark.parametrize("processes", [1, 2, 4, 14, 30])
 def test_too_many_processes(program: Program, gate: Gate, processes: int) -> None:
     """A limit that keeps the driver, the browser or a page from starting is told as such."""
     program.configure(gate, run_deadline_seconds=20)
     with limited("pids", processes) as prefix:
-        tells(behind(program, prefix), *UNREACHED)
+        tells(program.behind(prefix, "download"), *UNREACHED)
     cleans_up(program, gate)
 
 
+@pytest.mark.fault(17)
 @pytest.mark.usefixtures("groups")
 @pytest.mark.parametrize("megabytes", [100, 150])
 def test_out_of_memory(program: Program, gate: Gate, megabytes: int) -> None:
     """The kernel kills the driver or the browser: the streams failed, nothing else did."""
     with limited("memory", megabytes * MEGABYTE) as prefix:
-        tells(behind(program, prefix), *UNREACHED)
+        tells(program.behind(prefix, "download"), *UNREACHED)
     cleans_up(program, gate)
 
 
+@pytest.mark.fault(17)
 @pytest.mark.usefixtures("groups")
 def test_out_of_memory_itself(program: Program, gate: Gate) -> None:
     """When the kernel kills camdl, nothing of it is left that the next run would stumble over."""
     with limited("memory", 50 * MEGABYTE) as prefix:
-        assert behind(program, prefix).returncode == -9
+        assert program.behind(prefix, "download").returncode == -9
     cleans_up(program, gate)
 
 
 # Network and time
 
 
+@pytest.mark.fault(22)
 @needs_root
 def test_no_network_at_all(program: Program, gate: Gate) -> None:
     """69, a line for each stream, and a health that says so; the next run has everything."""
-    done = behind(program, ("unshare", "-n"))
+    done = program.behind(("unshare", "-n"), "download")
     tells(done, ExitCode.UNREACHABLE)
     assert [line.split(":")[1] for line in done.stderr.splitlines()] == [
         f" {stream} failed" for stream in gate.streams
@@ -166,9 +151,10 @@ def test_no_network_at_all(program: Program, gate: Gate) -> None:
     assert gate.asked == []
     assert program.runs() == [("failed", ExitCode.UNREACHABLE)]
     assert program.health()["status"] != "healthy"
-    goes_on(program, gate)
+    program.goes_on(gate)
 
 
+@pytest.mark.fault(35)
 @pytest.mark.parametrize("zone", ["America/New_York", "UTC"])
 def test_a_repeated_hour(program: Program, gate: Gate, zone: str) -> None:
     """Where clocks go back an hour, captures of both passes have names of their own, in UTC."""
@@ -209,6 +195,7 @@ def test_a_proxy_in_the_environment(program: Program, gate: Gate) -> None:
     apart = ("unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh")
     proxy = "http://127.0.0.1:9"
     names = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
-    done = behind(program, [*apart, "env", *(f"{name}={proxy}" for name in names)])
+    through = ("env", *(f"{name}={proxy}" for name in names))
+    done = program.behind([*apart, *through], "download")
     assert (done.returncode, done.stderr) == (0, "")
     assert program.archived() == gate.all_keys()

@@ -41,6 +41,7 @@ def ground(disk: Disk, tmp_path: Path, gate: Gate) -> Iterator[Ground]:
         assert survivors(mark) == []
 
 
+@pytest.mark.fault(3)
 def test_power_fails_after_a_run(disk: Disk, ground: Ground) -> None:
     """What a run has reported as saved is there: each image, its row, and the health."""
     assert ground.nursery.run("download").code == 0
@@ -52,6 +53,7 @@ def test_power_fails_after_a_run(disk: Disk, ground: Ground) -> None:
     assert ground.unrepaired() == []
 
 
+@pytest.mark.fault(3)
 @pytest.mark.parametrize("images", [1, 2, 3, 6])
 def test_power_fails_in_a_run(disk: Disk, ground: Ground, gate: Gate, images: int) -> None:
     """When it asks for the nth image, all before that are recorded and on the disk."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import resource
-import subprocess
-import sys
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
@@ -16,6 +14,7 @@ from tests.support.gate import PICTURE
 from tests.support.root import immutable, needs_root, remount, tmpfs
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
@@ -26,6 +25,20 @@ if TYPE_CHECKING:
     Fault = Callable[[Path], None]
 
 ROOM = "size=8m,nr_inodes=1000"
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk where the program has its images. To be asked for before the program."""
+    with tmpfs(tmp_path / "images", ROOM):
+        yield tmp_path / "images"
+
+
+@pytest.fixture
+def other_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk for something else."""
+    with tmpfs(tmp_path / "disk", ROOM):
+        yield tmp_path / "disk"
 
 
 def fill(disk: Path) -> None:
@@ -69,14 +82,7 @@ def refused(done: subprocess.CompletedProcess[str], reason: str) -> None:
     assert "Traceback" not in done.stderr
 
 
-def goes_on(program: Program, gate: Gate) -> None:
-    """Make sure that the next run does what the last could not."""
-    done = program.run("download")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert program.archived() == gate.all_keys()
-    assert program.health()["status"] == "healthy"
-
-
+@pytest.mark.fault(5)
 @needs_root
 @pytest.mark.parametrize(
     ("fault", "reason"),
@@ -88,65 +94,62 @@ def goes_on(program: Program, gate: Gate) -> None:
     ],
 )
 def test_an_archive_that_takes_nothing(
-    program: Program, gate: Gate, fault: Fault, reason: str
+    small_disk: Path, program: Program, gate: Gate, fault: Fault, reason: str
 ) -> None:
     """No image is asked for twice, the old ones stay whole, and the health is not good."""
     program.configure(gate, health_file=str(program.home / ".health"), max_retries=3)
     program.health_file = program.home / ".health"
     gate.take(15)
-    with tmpfs(program.images, ROOM):
-        assert program.run("download").returncode == 0
-        old = program.archived()
-        gate.take(5, 15)
-        gate.asked.clear()
-        fault(program.images)
-        refused(program.run("download"), reason)
-        assert program.archived() == old
-        assert len(gate.asked) == len(set(gate.asked)) <= 2
-        assert program.health()["status"] != "healthy"
-        assert program.runs()[-1] == ("failed", ExitCode.STORAGE)
-        make_room(program.images)
-        goes_on(program, gate)
+    assert program.run("download").returncode == 0
+    old = program.archived()
+    gate.take(5, 15)
+    gate.asked.clear()
+    fault(small_disk)
+    refused(program.run("download"), reason)
+    assert program.archived() == old
+    assert len(gate.asked) == len(set(gate.asked)) <= 2
+    assert program.health()["status"] != "healthy"
+    assert program.runs()[-1] == ("failed", ExitCode.STORAGE)
+    make_room(small_disk)
+    program.goes_on(gate)
 
 
+@pytest.mark.fault(5)
 @needs_root
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [(fill_up, "full"), (take_inodes, "unable to open"), (forbid_writing, "readonly")],
 )
 def test_a_catalogue_that_takes_nothing(
-    program: Program, gate: Gate, fault: Fault, reason: str
+    other_disk: Path, program: Program, gate: Gate, fault: Fault, reason: str
 ) -> None:
     """The run ends before it asks for images, and what is recorded stays as it is."""
-    disk = program.home / "disk"
-    program.database = disk / "camdl.db"
+    program.database = other_disk / "camdl.db"
     program.configure(gate, database_url=f"sqlite:///{program.database}")
     gate.take(15)
-    with tmpfs(disk, ROOM):
-        assert program.run("download").returncode == 0
-        old = program.archived()
-        gate.take(5, 15)
-        gate.asked.clear()
-        fault(disk)
-        refused(program.run("download"), reason)
-        assert (program.archived(), gate.asked) == (old, [])
-        assert program.health()["status"] != "healthy"
-        make_room(disk)
-        goes_on(program, gate)
+    assert program.run("download").returncode == 0
+    old = program.archived()
+    gate.take(5, 15)
+    gate.asked.clear()
+    fault(other_disk)
+    refused(program.run("download"), reason)
+    assert (program.archived(), gate.asked) == (old, [])
+    assert program.health()["status"] != "healthy"
+    make_room(other_disk)
+    program.goes_on(gate)
 
 
+@pytest.mark.fault(5)
 @needs_root
-def test_a_home_that_is_read_only(program: Program, gate: Gate) -> None:
+def test_a_home_that_is_read_only(other_disk: Path, program: Program, gate: Gate) -> None:
     """Without a lock nothing is begun, and the advice is about the disk."""
-    disk = program.home / "disk"
-    lock = disk / "camdl.lock"
-    program.configure(gate, lock_file=str(lock))
-    with tmpfs(disk, ROOM):
-        remount(disk, "ro")
-        refused(program.run("download"), f"the lock file {lock} cannot be used: Read-only file")
-        assert (gate.asked, program.images.exists()) == ([], False)
-        remount(disk, "rw")
-        goes_on(program, gate)
+    program.lock_file = lock = other_disk / "camdl.lock"
+    program.configure(gate)
+    remount(other_disk, "ro")
+    refused(program.run("download"), f"the lock file {lock} cannot be used: Read-only file")
+    assert (gate.asked, program.images.exists()) == ([], False)
+    remount(other_disk, "rw")
+    program.goes_on(gate)
 
 
 @contextmanager
@@ -159,6 +162,7 @@ def frozen(directory: Path) -> Iterator[None]:
         yield
 
 
+@pytest.mark.fault(6)
 @needs_root
 def test_a_stream_that_is_frozen(program: Program, gate: Gate) -> None:
     """An administrator's `chattr +i` ends the run with its reason, and changes nothing."""
@@ -168,32 +172,21 @@ def test_a_stream_that_is_frozen(program: Program, gate: Gate) -> None:
     with frozen(program.images / "in_gate"):
         refused(program.run("download"), "Operation not permitted")
         assert program.health()["status"] != "healthy"
-    goes_on(program, gate)
+    program.goes_on(gate)
 
 
-def limited(program: Program, option: str) -> subprocess.CompletedProcess[str]:
-    """A run with a limit of `prlimit`."""
-    return subprocess.run(
-        ["prlimit", option, sys.executable, "-m", "camdl", "download"],
-        cwd=program.home,
-        env=program.environment(),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
+@pytest.mark.fault(6)
 @pytest.mark.parametrize("size", [10_000, 100_000])
 def test_no_file_may_be_so_large(program: Program, gate: Gate, size: int) -> None:
     """A limit on the size of files ends the run with its reason; nothing torn is left."""
-    done = limited(program, f"--fsize={size}")
+    done = program.behind(["prlimit", f"--fsize={size}"], "download")
     assert (done.returncode, done.stdout) == (ExitCode.STORAGE, ""), done.stderr
     assert "Traceback" not in done.stderr
     assert not list(program.images.rglob("*.jpg"))
-    goes_on(program, gate)
+    program.goes_on(gate)
 
 
+@pytest.mark.fault(6)
 @pytest.mark.parametrize(
     ("limit", "values"),
     [

@@ -32,9 +32,13 @@ def gate(site: Gate) -> Gate:
 
 @pytest.fixture
 def program(tmp_path: Path, gate: Gate) -> Iterator[Program]:
-    """The program in a home without an archive; neither process nor temporary file survives it."""
+    """The program in a home without an archive, which is sound in the end.
+
+    Neither process nor temporary file survives it, and the lock is free.
+    """
     with marking() as mark:
-        program = Program(tmp_path, gate)
+        program = Program(tmp_path, gate, mark=mark)
         yield program
         assert survivors(mark) == []
+        program.is_sound()
         assert list(program.temporary.iterdir()) == []

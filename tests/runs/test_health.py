@@ -66,6 +66,7 @@ def test_an_archive_that_gets_old(
     assert (one in done.stdout) != both
 
 
+@pytest.mark.fault(37)
 def test_a_machine_that_was_down(fresh: Program) -> None:
     """When nothing has run for hours the verdict is critical, whatever the file says."""
     before = fresh.health_file.read_bytes()

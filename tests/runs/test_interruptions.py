@@ -61,6 +61,7 @@ def ended(run: subprocess.Popen[str], number: signal.Signals) -> tuple[int, str,
     return run.returncode, err, time.monotonic() - began
 
 
+@pytest.mark.fault(16)
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 143)]
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from camdl.demo.site import GateSite
 from camdl.domain.captures import Capture
+from camdl.domain.templates import UrlTemplate
 from tests.support.images import gate_jpeg
 
 if TYPE_CHECKING:
@@ -47,6 +48,10 @@ class Gate(GateSite):
         """What an archive has that has everything, in the order of time."""
         captures = [Capture(when, name) for name, taken in self.taken.items() for when in taken]
         return [capture.key for capture in sorted(captures)]
+
+    def image_url(self, stream: str, moment: datetime) -> str:
+        """Where the image of a capture is."""
+        return UrlTemplate(self.image).url(Capture(moment, stream))
 
     def published(self, stream: str, day: date) -> list[datetime]:
         """The captures of `day` (UTC), oldest first."""

@@ -25,21 +25,40 @@ def rows(database: Path | Store, query: str, *values: object) -> list[tuple[Any,
         return opened.execute(query, values).fetchall()
 
 
-def archived(images: Path, database: Path | Store) -> list[str]:
-    """The keys of all captures in the order of time, after making sure that the archive is whole.
+def sound(images: Path, database: Path | Store, health_file: Path | None = None) -> None:
+    """Make sure of what holds of every archive, whatever has just happened to it.
 
     Each row has its file, with its digest; each file under a capture's name is a whole picture;
-    nothing that was half written is left.
+    and the verdict can be read, and calls nothing healthy of which a part is not.
     """
-    found = rows(database, "SELECT key, sha256, bytes FROM captures ORDER BY captured_at, stream")
-    for key, digest, size in found:
+    for key, digest, size in captures(database):
         data = (images / key).read_bytes()
         assert (hashlib.sha256(data).hexdigest(), len(data)) == (digest, size), key
     for key in files(images):
         assert Capture.from_key(key), key
         assert not isinstance(validate((images / key).read_bytes(), 640, 360), Rejected), key
+    if health_file and health_file.exists():
+        verdict = health(health_file)
+        parts = {one["status"] for one in (*verdict["streams"], *verdict["checks"])}
+        assert verdict["status"] != "healthy" or parts == {"healthy"}, verdict
+
+
+def archived(images: Path, database: Path | Store) -> list[str]:
+    """The keys of all captures in the order of time, after making sure that the archive is whole.
+
+    It is sound, and nothing that was half written is left.
+    """
+    sound(images, database)
     assert not list(images.rglob("*.tmp"))
-    return [key for key, _, _ in found]
+    return [key for key, _, _ in captures(database)]
+
+
+def captures(database: Path | Store) -> list[tuple[str, str, int]]:
+    """Key, digest and size of all captures in the order of time, if there is a catalogue."""
+    query = "SELECT key, sha256, bytes FROM captures ORDER BY captured_at, stream"
+    if isinstance(database, Path) and not (database.exists() and database.stat().st_size):
+        return []
+    return rows(database, query)
 
 
 def files(images: Path) -> list[str]:

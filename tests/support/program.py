@@ -11,10 +11,12 @@ from typing import IO, TYPE_CHECKING, Any, TextIO
 
 import camdl
 from camdl.demo.run import site_config
+from camdl.ops.lock import FileLock
 from tests.support import invariants
 from tests.support.terminal import on_terminal
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from tests.support.catalogues import Store
@@ -47,11 +49,14 @@ main()
 class Program:
     """camdl with a configuration for `site`; all that it makes is in `home`.
 
-    But for the catalogue, if `store` is a database elsewhere.
+    But for the catalogue, if `store` is a database elsewhere. Its processes carry `mark`.
     """
 
-    def __init__(self, home: Path, site: Gate | str, store: Store | None = None) -> None:
+    def __init__(
+        self, home: Path, site: Gate | str, store: Store | None = None, mark: int = 0
+    ) -> None:
         self.home = home
+        self.mark = mark
         self.images = home / "images"
         self.database = home / "camdl.db"
         self.store = store
@@ -78,6 +83,22 @@ class Program:
         text = "\n".join([*lines, tables, ""])
         (self.home / "camdl.toml").write_text(text, encoding="utf-8")
 
+    def is_sound(self) -> None:
+        """Make sure of what holds of every archive, whatever has just happened to it."""
+        invariants.sound(self.images, self.database, self.health_file)
+        with FileLock(self.lock_file).hold(0):  # no run is left that holds it
+            pass
+
+    def goes_on(self, gate: Gate, *, said: str = "") -> None:
+        """Make sure that the next run, which nothing disturbs, does all that there is to do.
+
+        It says no more than what is in `said`.
+        """
+        done = self.run("download")
+        assert (done.returncode, done.stderr) == (0, said)
+        assert self.archived() == gate.all_keys()
+        assert self.health()["status"] == "healthy"
+
     def run(
         self,
         *arguments: str,
@@ -86,8 +107,19 @@ class Program:
         **environment: str,
     ) -> subprocess.CompletedProcess[str]:
         """Run it to its end as cron does, on no terminal; `at` another time than it is."""
-        return subprocess.run(
-            [*_command(at), *arguments],
+        return self.behind((), *arguments, at=at, stdout=stdout, **environment)
+
+    def behind(
+        self,
+        prefix: Iterable[str],
+        *arguments: str,
+        at: datetime | None = None,
+        stdout: IO[str] | int = subprocess.PIPE,
+        **environment: str,
+    ) -> subprocess.CompletedProcess[str]:
+        """`run`, started by another program: the command line `prefix`."""
+        done = subprocess.run(
+            [*prefix, *_command(at), *arguments],
             cwd=self.home,
             env=self.environment(**environment),
             stdin=subprocess.DEVNULL,
@@ -97,6 +129,8 @@ class Program:
             timeout=120,
             check=False,
         )
+        assert "Traceback" not in f"{done.stdout}{done.stderr}"
+        return done
 
     def start(self, *arguments: str, terminal: TextIO | None = None) -> subprocess.Popen[str]:
         """Have it run in the background. Use it with `with`, and end what is not to end itself."""
