@@ -103,6 +103,7 @@ def dripping(conversation: Conversation) -> None:
     conversation.drip(b"220-", 0.5)
 
 
+@pytest.mark.fault(33)
 @pytest.mark.parametrize("way", ["mail", "mail tls", "webhook", "apprise", "ping", "all"])
 def test_a_tarpit_delays_no_run_for_long(program: Program, gate: Gate, way: str) -> None:
     """Once it is recorded the process is gone in a few seconds, and its exit code is the same."""

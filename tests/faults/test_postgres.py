@@ -147,6 +147,7 @@ def at_the_last_image(gate: Gate, store: PostgresStore, do: Callable[[], object]
     gate.meanwhile = meanwhile
 
 
+@pytest.mark.fault(11)
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
@@ -175,6 +176,7 @@ def test_a_fault_that_is_there_before(
     goes_on(program, gate)
 
 
+@pytest.mark.fault(11)
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
@@ -201,6 +203,7 @@ def test_a_fault_in_the_middle_of_a_run(
     assert len(gate.asked) == len(set(gate.asked))
 
 
+@pytest.mark.fault(11)
 def test_a_crash_and_a_restart_in_the_middle_of_a_run(
     program: Program, gate: Gate, store: PostgresStore
 ) -> None:

@@ -85,7 +85,7 @@ class Program:
 
     def is_sound(self) -> None:
         """Make sure of what holds of every archive, whatever has just happened to it."""
-        invariants.sound(self.images, self.database, self.health_file)
+        invariants.sound(self.images, self.store or self.database, self.health_file)
         with FileLock(self.lock_file).hold(0):  # no run is left that holds it
             pass
 
