@@ -88,9 +88,8 @@ def test_processes_at_once_tell_once(program: Program, gate: Gate, hook: Hook) -
     with ExitStack() as stack:
         runs = [stack.enter_context(program.start("verify")) for _ in range(4)]
         said = [run.communicate(timeout=120) for run in runs]
-    assert [run.returncode for run in runs] == [1] * 4, said
+    assert [run.returncode for run in runs] == [0] * 4, said
     ((event, subjects),) = alerts(hook)
-    # The first to end may see others that have found their files missing, or not.
     assert (event, subjects[:2]) == ("alert", ["in_gate", "out_gate"])
 
 
