@@ -11,9 +11,11 @@ name, and `closes` says that with it a run has ended.
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -126,7 +128,13 @@ class _Stderr(_Handler):
             sys.stderr.write(f"{mark}camdl: {said}\n")
             sys.stderr.flush()
         except (OSError, ValueError):  # nobody is there any more to read it
-            return
+            atexit.register(_let_go_of_stderr)
+
+
+def _let_go_of_stderr() -> None:
+    """Have Python not try again to write what nobody took: from 3.13 on it would exit with 120."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 class _Journal(_Handler):

@@ -101,8 +101,9 @@ def refused(program: Program, gate: Gate) -> Iterator[Callable[[str, str], None]
 
     yield check
     assert program.archived() == before
+    for command in ("cleanup", "verify"):
+        assert program.run(command).returncode == 0
     program.goes_on(gate)
-    assert program.run("cleanup").returncode == 0
 
 
 @pytest.mark.fault(8)

@@ -27,7 +27,12 @@ def wrong(needs: Callable[[str, str], None]) -> Callable[[str], tuple[str, ...]]
 
 
 def recovers(program: Program, offset: str) -> None:
-    """Make sure that the next download forgets what runs of the future have left, and says so."""
+    """Make sure that the next download forgets what runs of the future have left, and says so.
+
+    One of the past makes the archive look as old, so that it should have been verified by now.
+    """
+    for command in ("cleanup", "verify"):
+        assert program.run(command).returncode == 0
     done = program.run("download")
     assert done.returncode == 0
     warning = "camdl: the clock was far ahead for a while;"
@@ -50,7 +55,6 @@ def test_a_clean_up_at_a_wrong_time(
         assert "nothing is deleted: " in done.stderr
         assert why in done.stderr
     assert program.archived() == gate.all_keys()
-    assert program.run("cleanup").returncode == 0
     recovers(program, offset)
     program.goes_on(gate)
 
@@ -72,4 +76,3 @@ def test_a_download_at_a_wrong_time(
     program.goes_on(gate)
     assert program.run("health").returncode == 0
     assert program.run("gaps").stdout == "No captures are known to be missing.\n"
-    assert program.run("cleanup").returncode == 0

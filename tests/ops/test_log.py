@@ -153,6 +153,21 @@ def test_nobody_there_to_read_ends_nothing(before: str) -> None:
     assert done.stdout == "it goes on\n"
 
 
+def test_what_nobody_reads_is_let_go() -> None:
+    """Python tries to write it again at exit, and would make the failure the exit code."""
+    program = (
+        "import atexit, logging, os; from camdl.ops import log; log.begin(logging.INFO)\n"
+        "atexit.register(lambda: print(os.readlink('/proc/self/fd/2')))\n"
+        "logging.getLogger('camdl').info('to nobody')"
+    )
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=writer, text=True, check=True)
+    os.close(writer)
+    assert done.stdout == f"{os.devnull}\n"
+
+
 # What is for people, and what is for those who keep a log.
 
 

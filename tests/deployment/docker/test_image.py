@@ -182,6 +182,16 @@ def test_settings_to_begin_with(installation: Installation) -> None:
     assert installation.camdl("config", "check").returncode == 0
 
 
+def test_messages_that_nobody_reads(engine: Engine, image: str) -> None:
+    """The exit code is that of the command, with the image's own Python too."""
+    script = (
+        "import os, subprocess; reader, writer = os.pipe(); os.close(reader); "
+        "command = ['camdl', 'download', '--stream', 'nope']; "
+        "print(subprocess.run(command, stderr=writer).returncode)"
+    )
+    assert shell(engine, image, f'python3 -c "{script}"') == f"{ExitCode.USAGE:d}\n"
+
+
 # What it may do
 
 PROBE = """
