@@ -60,16 +60,20 @@ _NARROWEST = 12
 _ROWS = 12
 _ROWS_OF_ONE = 4
 _GAPS = 5
+_MOMENT = 0.1
 # Looking is no run.
 _NOT_RECORDED = "health"
 
 
 class OverviewView:
-    """`overview` as it is shown on a console; `footer` is a line below it."""
+    """`overview` as it is shown on a console; `hint` is a line below its first one.
 
-    def __init__(self, overview: Overview, footer: str = "") -> None:
+    What matters most comes first: a screen that is too low shows only the beginning.
+    """
+
+    def __init__(self, overview: Overview, hint: str = "") -> None:
         self._overview = overview
-        self._footer = footer
+        self._hint = hint
 
     def __rich_console__(
         self, console: Console, options: ConsoleOptions
@@ -79,6 +83,8 @@ class OverviewView:
         overview = self._overview
         health = overview.health
         yield _headline(overview)
+        if self._hint:
+            yield Text(self._hint, no_wrap=True, overflow="ellipsis")
         for check in health.problems:
             yield from _problem(check, "->" if options.ascii_only else "→")
         if overview.fault and health.problems == ():
@@ -93,9 +99,6 @@ class OverviewView:
         yield Text()
         yield from _gaps(overview)
         yield _disk(health)
-        if self._footer:
-            yield Text()
-            yield Text(self._footer, no_wrap=True, overflow="ellipsis")
 
 
 def show_status(console: Console, overview: Overview) -> None:
@@ -107,17 +110,19 @@ def watch(
     console: Console,
     look: Callable[[], Overview],
     seconds: float,
-    sleep: Callable[[float], None] = time.sleep,
+    sleep: Callable[[float], object] = time.sleep,
 ) -> None:
     """Show what `look` finds every so many `seconds`, in place, until something is raised.
 
     The terminal is as it was then.
     """
-    footer = f"Every {seconds:g} s; Ctrl-C ends it."
+    hint = f"Every {seconds:g} s; Ctrl-C ends it."
     with Live(console=console, screen=True, auto_refresh=False) as live:
         while True:
-            live.update(Group(OverviewView(look(), footer)), refresh=True)
-            sleep(seconds)
+            live.update(Group(OverviewView(look(), hint)), refresh=True)
+            # A signal that comes just before a sleep is taken notice of only after it.
+            for _ in range(round(seconds / _MOMENT)):
+                sleep(_MOMENT)
 
 
 def status_as_json(overview: Overview) -> str:

@@ -260,14 +260,14 @@ def test_it_is_shown_again_and_again_in_place() -> None:
 
     def sleep(seconds: float) -> None:
         slept.append(seconds)
-        if len(slept) == 3:
+        if sum(slept) > 20:
             raise EnoughError
 
     with Terminal() as terminal:
         console = Console(file=terminal.file, width=80, height=40, force_terminal=True)
         with pytest.raises(EnoughError):
             watch(console, lambda: next(looks), 7, sleep)
-    assert slept == [7, 7, 7]
+    assert max(slept) <= 0.1  # whoever wants it to end waits no longer
     assert terminal.shown.count("Every 7 s; Ctrl-C ends it.") == 3
     assert terminal.shown.count("\x1b[?1049h") == terminal.shown.count("\x1b[?1049l") == 1
     _, after = terminal.shown.rsplit("\x1b[?1049l", 1)

@@ -79,9 +79,13 @@ def test_the_overview_is_watched_until_ctrl_c(program: Program) -> None:
     program.run("download")
     with Terminal() as terminal:
         watching = program.start("status", "--watch", "600", terminal=terminal.file)
-        assert await_that(lambda: "Every 600 s; Ctrl-C ends it." in terminal.shown, 60)
-        watching.send_signal(signal.SIGINT)
-        assert watching.wait(30) == 0
+        try:
+            assert await_that(lambda: "Every 600 s; Ctrl-C ends it." in terminal.shown, 60)
+            watching.send_signal(signal.SIGINT)
+            assert watching.wait(30) == 0
+        finally:
+            watching.kill()
+            watching.wait()
     shown, after = terminal.shown.rsplit("\x1b[?1049l", 1)
     assert "in_gate, 24 hours in UTC" in plain(shown)
     assert plain(after).strip() == ""
