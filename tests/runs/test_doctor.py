@@ -47,3 +47,5 @@ def test_a_set_up_with_many_faults(program: Program) -> None:
     assert "Connection refused" in bad["page"]["said"]
     assert all(one["remedy"] for one in bad.values())
     assert told["archive"]["grade"] == told["configuration"]["grade"] == "fine"
+    for broken in (program.database, program.lock_file):
+        broken.unlink()
