@@ -19,7 +19,6 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from camdl.domain.events import run_fields
 from camdl.domain.text import one_line
 from camdl.ops import journal
 
@@ -96,6 +95,8 @@ class _Handler(logging.Handler):
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether it is meant for this one."""
         if run := getattr(record, "run", None):
+            from camdl.domain.events import run_fields
+
             self._run = run_fields(run)
         if record.name == _SCREEN:
             return not self._keeps_log
