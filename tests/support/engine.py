@@ -13,10 +13,16 @@ from tests.support.processes import await_that
 if TYPE_CHECKING:
     from pathlib import Path
 
-# What it runs in: crun takes no control groups of both versions at once, as some machines have.
-_START = """
+# crun takes no control groups of both versions at once, as some machines have. The end of the input
+# is that of the tests, even if they were killed.
+_SERVE = """
 if mountpoint --quiet /sys/fs/cgroup/unified; then umount /sys/fs/cgroup/unified; fi
-exec podman system service --time=0 "$1"
+podman system service --time=0 "$1" &
+cat >/dev/null
+podman rm --all --force --time=0 --volumes >/dev/null
+kill $!
+wait
+rm -rf "$2"
 """
 _CONFIG = """
 [containers]
@@ -75,20 +81,18 @@ class Engine:
     def __enter__(self) -> Self:
         with (self.home / "service.log").open("wb") as log:
             self._service = subprocess.Popen(
-                ["unshare", "--mount", "sh", "-c", _START, "sh", self.socket],
+                ["unshare", "--mount", "sh", "-c", _SERVE, "sh", self.socket, self.home],
                 env=self.environment,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stderr=log,
+                start_new_session=True,  # no signal of the terminal keeps it from its duty
             )
         assert await_that((self.home / "podman.sock").exists, 30), self.log()
         return self
 
     def __exit__(self, *_: object) -> None:
         assert self._service
-        self.run("rm", "--all", "--force", "--time=0", "--volumes")
-        self._service.terminate()
-        self._service.wait(timeout=30)
-        subprocess.run(["rm", "-rf", self.home], check=True)
+        self._service.communicate(timeout=120)
 
     def log(self) -> str:
         """What it has complained of."""
