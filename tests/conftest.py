@@ -19,11 +19,12 @@ KINDS = ["sqlite", "postgres"]
 
 
 def pytest_configure() -> None:
-    """Take SIGHUP as usual: what starts the suite may have it ignored, and that is inherited.
+    """Take signals as usual: what starts the suite may have them ignored, and that is inherited.
 
     And let no property depend on how busy the machine is.
     """
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     settings.register_profile("camdl", deadline=None)
     settings.load_profile("camdl")
 
