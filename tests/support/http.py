@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import ssl
 import subprocess
@@ -96,8 +97,12 @@ class RawServer:
         thread.start()
 
     def _accept(self) -> None:
+        # Waiting inside accept() takes a descriptor first: a test may leave this process none.
+        waiting = select.poll()
+        waiting.register(self._socket, select.POLLIN)
         while True:
             try:
+                waiting.poll()
                 sock, _ = self._socket.accept()
             except OSError:
                 return
