@@ -221,7 +221,10 @@ class Catalogue(Protocol):
         ...
 
     def job_history(self, verb: str) -> JobHistory:
-        """What the verdict on a job needs; of the runs only `last_ended` has streams' results."""
+        """What the verdict on a job needs.
+
+        Of the runs only `last_ended` has its streams' results, unless it ended ok.
+        """
         ...
 
     def first_run(self) -> datetime | None:

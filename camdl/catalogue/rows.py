@@ -162,7 +162,10 @@ class SqlCatalogue:
             return tuple(_run(row, results.get(row.id, [])) for row in found)
 
     def job_history(self, verb: str) -> JobHistory:
-        """What the verdict on a job needs; of the runs only `last_ended` has streams' results."""
+        """What the verdict on a job needs.
+
+        Of the runs only `last_ended` has its streams' results, unless it ended ok.
+        """
         newest = _newest_first(verb).limit(1)
         with self._reading() as connection:
             last = connection.execute(newest).first()
@@ -174,7 +177,8 @@ class SqlCatalogue:
                 ended = connection.execute(newest.where(runs.c.ended_at.is_not(None))).first()
             if last.outcome != Outcome.OK:
                 good = connection.execute(newest.where(runs.c.outcome == str(Outcome.OK))).first()
-            results = _results_of(connection, [ended.id]) if ended else {}
+            is_bad = ended is not None and ended.outcome != Outcome.OK
+            results = _results_of(connection, [ended.id]) if ended and is_bad else {}
             return JobHistory(
                 _run(last, []),
                 _run(ended, results.get(ended.id, [])) if ended else None,

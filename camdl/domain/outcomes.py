@@ -201,7 +201,7 @@ class JobHistory:
     """What the catalogue knows of the runs of one verb. Times are UTC.
 
     `last` is the newest, `last_ended` the newest that has ended, and `last_good` when the newest
-    began that ended ok.
+    began that ended ok. Only `last_ended` has its streams' results, unless it ended ok.
     """
 
     last: RunRecord | None = None
