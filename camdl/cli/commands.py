@@ -1,14 +1,15 @@
 """The commands by their names, each imported and made when it is asked for.
 
 typer makes every command of a program before it looks at the first argument, and loads pydantic to
-convert the value of an option that nobody has given. Monitoring starts `camdl health` every few
-minutes: both together were a third of its time.
+convert the value of any option, also of one that nobody has given. Monitoring starts `camdl health`
+every few minutes: both together were a third of its time.
 """
 
 from __future__ import annotations
 
 from collections.abc import MutableMapping
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -40,13 +41,22 @@ _MODULES = {
 
 
 class _Option(TyperOption):
-    """An option of which None is made without conversion."""
+    """An option whose value is made without pydantic where there is nothing to check."""
 
     def process_value(self, ctx: Any, value: Any) -> Any:
         """The value for the command."""
-        if value is None and not (self.required or self.multiple):
-            return self.callback(ctx, self, None) if self.callback else None
-        return super().process_value(ctx, value)
+        kind, checks = self.type_descriptor.annotation, self.type_descriptor.parameter_info
+        if self.required:
+            return super().process_value(ctx, value)
+        if value is None:
+            value = () if self.multiple else None
+        elif kind is Path and not checks.exists:
+            value = Path(value)
+        elif kind == list[str]:
+            value = list(value)
+        elif type(value) is not kind:  # a text, and no text is wanted
+            return super().process_value(ctx, value)
+        return self.callback(ctx, self, value) if self.callback else value
 
 
 class _Light:

@@ -19,6 +19,7 @@ from camdl.config.layers import (
     Problems,
     Value,
     find_file,
+    meant,
     of_bare_environment,
     of_credentials,
     of_environment,
@@ -26,7 +27,6 @@ from camdl.config.layers import (
     of_table,
     read_file,
     strongest,
-    suggestion,
     unset,
 )
 from camdl.config.secrets import mask_url
@@ -67,8 +67,9 @@ class Loaded:
         """
         for name in names:
             if name not in self.known:
+                question = meant(name, self.known)
                 raise UsageError(
-                    f"no stream is called {name!r}; {suggestion(name, self.known)}",
+                    f"no stream is called {name!r}" + (f"; {question}" if question else ""),
                     advice=f"The streams are: {', '.join(sorted(self.known))}",
                 )
         return tuple(

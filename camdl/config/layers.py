@@ -81,7 +81,9 @@ class Problems:
 
     def unknown(self, label: str, name: str, known: Iterable[str], what: str = "key") -> None:
         """Note a name that is none of `known`."""
-        self.add(label, f"no such {what}; {suggestion(name, known)}")
+        there_are = sorted(known)
+        said = meant(name, there_are) or f"known are {', '.join(there_are) or 'none'}"
+        self.add(label, f"no such {what}; {said}")
 
     def raise_any(self) -> None:
         """Raise what was noted.
@@ -98,15 +100,13 @@ class Problems:
             )
 
 
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """The name that was probably meant, else all there are."""
+def meant(name: str, known: Iterable[str]) -> str:
+    """The question for the name that was probably meant, empty if none is near."""
     from difflib import get_close_matches
 
     by_lower = {one.lower(): one for one in sorted(known)}
     near = get_close_matches(name.lower(), by_lower, 1)
-    if near:
-        return f"did you mean {by_lower[near[0]]}?"
-    return f"known are {', '.join(by_lower.values()) or 'none'}"
+    return f"did you mean {by_lower[near[0]]}?" if near else ""
 
 
 def read(key: Key, given: Given, problems: Problems) -> Value | None:

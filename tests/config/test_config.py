@@ -347,6 +347,8 @@ def test_an_unknown_stream_is_a_usage_error_that_lists_the_known_ones(place: Pla
     with pytest.raises(UsageError, match="did you mean in_gate") as caught:
         place.load().streams(["in_gait"])
     assert caught.value.advice == "The streams are: in_gate, out_gate"
+    with pytest.raises(UsageError, match=r"^no stream is called 'zzz'$"):
+        place.load().streams(["zzz"])
 
 
 def test_two_streams_cannot_have_the_same_images(place: Place) -> None:
