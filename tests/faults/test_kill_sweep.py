@@ -66,7 +66,7 @@ def test_killed_at_any_call(
 def test_a_careless_writer_is_caught(ground: Callable[[str], Ground], flaw: str) -> None:
     """The same sweep finds a program that tears images, or has rows without them."""
     sweep = ground("fresh")
-    assert any(sweep.broken() for _ in sweep.walk("images", KILL, flaw))
+    assert sweep.is_caught(any(sweep.broken() for _ in sweep.walk("images", KILL, flaw)))
 
 
 @pytest.mark.fault(1)

@@ -85,6 +85,11 @@ class Ground:
         shutil.rmtree(self.program.home)
         shutil.copytree(self._before, self.program.home)
 
+    def is_caught(self, found: object) -> bool:
+        """Whether anything was found of a bad program, whose archive is taken away then."""
+        self._renew()
+        return bool(found)
+
     def broken(self) -> list[str]:
         """Which of the invariants do not hold."""
         return [*self._bad_images(), *self._bad_rows(), *self._bad_health(), *self._bad_lock()]
