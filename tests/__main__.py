@@ -12,14 +12,18 @@ import os
 import shutil
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
-from camdl.demo.browser import provide
+from camdl.demo.browser import BROWSER, Machine, provide
 from camdl.errors import CamdlError
 from camdl.wiring import found_browser
 from tests.support.postgres import tool
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 # Programs that tests start, and Debian's packages with them.
-_PROGRAMS = {
+PROGRAMS = {
     "strace": "strace",  # brings about faults of system calls
     "openssl": "openssl",  # certificates of test servers
     "chattr": "e2fsprogs",
@@ -50,11 +54,12 @@ _WHOLE_SUITE = ("-n", "auto", "--dist", "loadgroup", "--cov", "--cov-report", "t
 
 def main(arguments: list[str]) -> int:
     """Exit as pytest does, or with 1 where something is missing."""
-    programs = dict(_PROGRAMS)
+    programs = dict(PROGRAMS)
     if any(argument.startswith(_CONTAINERS) for argument in arguments):
         programs |= _PROGRAMS_OF_CONTAINERS
-    missing = sorted({pkg for name, pkg in programs.items() if not tool(name)})
-    if missing and not _install(missing):
+    # Where Debian keeps what only administrators are thought to need: a user's PATH lacks it.
+    os.environ["PATH"] += ":/usr/local/sbin:/usr/sbin:/sbin"
+    if (missing := lacking(programs)) and not _install(missing):
         return 1
     try:
         print(f"The tests' browser is {provide(found_browser, print)}", flush=True)
@@ -65,8 +70,15 @@ def main(arguments: list[str]) -> int:
     return subprocess.run(command, check=False).returncode
 
 
+def lacking(programs: Mapping[str, str]) -> list[str]:
+    """The packages of those `programs` that are not on this machine."""
+    return sorted({package for name, package in programs.items() if not tool(name)})
+
+
 def _install(packages: list[str]) -> bool:
     """Whether `packages` could be installed."""
+    if os.geteuid() and Machine().has_deb and not found_browser():
+        packages = [*packages, BROWSER]  # root is asked once
     install = ["apt-get", "install", "-y", "--no-install-recommends", *packages]
     if os.geteuid() or not shutil.which("apt-get"):
         root = f"apt-get update && {' '.join(install)}"

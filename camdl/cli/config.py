@@ -37,9 +37,9 @@ def config_check(config: ConfigFile = None) -> None:
 
 @app.command("init")
 def config_init(
-    file: Annotated[Path, typer.Argument(help="The file to write; - prints it instead.")] = Path(
-        "camdl.toml"
-    ),
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The file to write; - prints it instead.")
+    ] = Path("camdl.toml"),
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
 ) -> None:
     """Write a commented configuration file to begin with."""

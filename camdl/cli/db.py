@@ -41,7 +41,7 @@ def db_current(config: ConfigFile = None) -> None:
 
 @app.command("backup")
 def db_backup(
-    file: Annotated[Path, typer.Argument(help="The file to write.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.")],
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     config: ConfigFile = None,
 ) -> None:

@@ -26,7 +26,10 @@ def demo(
         bool, typer.Option("--serve", help="Keep the gate site up, for a configuration of yours.")
     ] = False,
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="The port of --serve; 0 takes a free one.")
+        int,
+        typer.Option(
+            min=0, max=65535, metavar="PORT", help="The port of --serve; 0 takes a free one."
+        ),
     ] = 8765,
 ) -> None:
     """See everything work: a gate site on this machine, and two real runs against it.

@@ -58,7 +58,7 @@ def pin(  # noqa: PLR0917  # typer passes them by name
 
 def unpin(
     ids: Annotated[
-        list[int] | None, typer.Argument(metavar="[ID]...", help="Pins, as camdl pin --list says.")
+        list[int] | None, typer.Argument(metavar="ID", help="Pins, as camdl pin --list says.")
     ] = None,
     stream: Annotated[
         str | None, typer.Option(metavar="NAME", help="Captures of this stream instead.")
@@ -67,7 +67,10 @@ def unpin(
     end: PinTo = None,
     config: ConfigFile = None,
 ) -> None:
-    """Take pins away, by their ids or from the captures of a stream and a time."""
+    """Take pins away, by their ids or from the captures of a stream and a time.
+
+    Say either IDs, or all of --stream, --from and --to.
+    """
     from camdl.verbs import pin as verb
     from camdl.wiring import cleaning
 

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     Find = Callable[[], Path | None]
     Say = Callable[[str], None]
 
-_BROWSER = "chromium-headless-shell"
+# What Playwright and Debian both call it.
+BROWSER = "chromium-headless-shell"
 _START_SECONDS = 30
 _QUERY_SECONDS = 60
 _DOWNLOAD_SECONDS = 300
@@ -108,17 +109,17 @@ def _playwrights_own(machine: Machine, say: Say) -> Path:
     Its installer does nothing where the download is whole already, and mends it where it is not.
     """
     say("No browser was found; Playwright downloads its own (about 100 MB) …")
-    _run(machine.playwright("install", _BROWSER), _DOWNLOAD_SECONDS, _DOWNLOAD_SETTINGS)
+    _run(machine.playwright("install", BROWSER), _DOWNLOAD_SECONDS, _DOWNLOAD_SETTINGS)
     executable = _downloaded(machine)
     if executable is None:
         raise _FaultError("Playwright's download left no browser behind")
     fault = _why_not(executable)
     if fault and machine.is_root and not machine.has_deb:
         say("Playwright installs the system libraries that its browser needs …")
-        _run(machine.playwright("install-deps", _BROWSER), _PACKAGE_SECONDS, _APT_SETTINGS)
+        _run(machine.playwright("install-deps", BROWSER), _PACKAGE_SECONDS, _APT_SETTINGS)
         fault = _why_not(executable)
     if fault:
-        command = shlex.join(machine.playwright("install-deps", _BROWSER))
+        command = shlex.join(machine.playwright("install-deps", BROWSER))
         raise _FaultError(
             f"Playwright's own browser does not start: {fault}", f"Run once as root: {command}"
         )
@@ -127,7 +128,7 @@ def _playwrights_own(machine: Machine, say: Say) -> Path:
 
 def _downloaded(machine: Machine) -> Path | None:
     """The executable of the browser that this Playwright would download, if it is there."""
-    told = _run(machine.playwright("install", "--dry-run", _BROWSER), _QUERY_SECONDS)
+    told = _run(machine.playwright("install", "--dry-run", BROWSER), _QUERY_SECONDS)
     location = _LOCATION.search(told)
     if location is None:
         return None
@@ -136,8 +137,8 @@ def _downloaded(machine: Machine) -> Path | None:
 
 def _package(machine: Machine, find: Find, say: Say) -> Path:
     """The distribution's package, installed as root."""
-    install = ["apt-get", "install", "-y", "--no-install-recommends", _BROWSER]
-    say(f"Installing Debian's package {_BROWSER} …")
+    install = ["apt-get", "install", "-y", "--no-install-recommends", BROWSER]
+    say(f"Installing Debian's package {BROWSER} …")
     try:
         try:
             _run(install, _PACKAGE_SECONDS, _APT_SETTINGS)
@@ -150,7 +151,7 @@ def _package(machine: Machine, find: Find, say: Say) -> Path:
     fault = "it was not found" if found is None else _why_not(found)
     if found is None or fault:
         raise BrowserMissingError(
-            f"the package {_BROWSER} was installed, but {fault}", advice=_advice(machine)
+            f"the package {BROWSER} was installed, but {fault}", advice=_advice(machine)
         )
     return found
 
@@ -158,7 +159,7 @@ def _package(machine: Machine, find: Find, say: Say) -> Path:
 def _advice(machine: Machine) -> str:
     """The one command that root must run for a browser."""
     if machine.has_deb:
-        return f"Run once as root: apt-get update && apt-get install -y {_BROWSER}"
+        return f"Run once as root: apt-get update && apt-get install -y {BROWSER}"
     if machine.is_ubuntu:
         return "Run once as root: snap install chromium"
     return "Install Chromium or Chrome with the system's package manager, then run this again."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import pytest
 from camdl import __version__
 from camdl.ops.lock import FileLock
 from tests.support.gate import PICTURE
+from tests.support.processes import carriers
 
 if TYPE_CHECKING:
     from tests.support.gate import Gate
@@ -40,6 +42,16 @@ def test_one_capture_more_is_one_image_more(program: Program, gate: Gate) -> Non
     assert program.run("download").returncode == 0
     assert len(gate.asked) == 1
     assert program.archived() == gate.all_keys()
+
+
+def test_one_browser_for_all_streams(program: Program, gate: Gate) -> None:
+    """Browsers are told apart by their profiles."""
+    seen: list[str] = []
+    gate.meanwhile = lambda: seen.extend(carriers(program.mark).values())
+    assert program.run("download").returncode == 0
+    assert len(gate.asked) == 4
+    profiles = {match for command in seen for match in re.findall(r"--user-data-dir=\S+", command)}
+    assert len(profiles) == 1, seen
 
 
 def test_only_the_named_stream(program: Program, gate: Gate) -> None:
