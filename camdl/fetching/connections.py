@@ -38,7 +38,7 @@ def serving(attempt: Attempt) -> Iterator[None]:
 
 def pools(connections: int) -> PoolManager:
     """Pools that keep up to `connections` connections to each origin; certificates are verified."""
-    manager = PoolManager(maxsize=connections, ssl_context=ssl.create_default_context())
+    manager = PoolManager(maxsize=connections)
     manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
     return manager
 
@@ -72,3 +72,7 @@ class _Pool(HTTPConnectionPool):
 
 class _TlsPool(HTTPSConnectionPool):
     ConnectionCls = _WatchedTls
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # Here, since reading the system's certificates takes a while and not all sites need them.
+        super().__init__(*args, **{"ssl_context": ssl.create_default_context(), **kwargs})

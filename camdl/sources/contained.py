@@ -51,11 +51,12 @@ class ContainedLoop(asyncio.SelectorEventLoop):
     That is when it is closed, at `end_all`, and when this process ends, however that comes about.
     It holds for `asyncio.create_subprocess_exec`, in any library. The commands are in a session
     of their own, so that Ctrl-C at the terminal reaches this process alone. `environment` is
-    added to theirs.
+    added to theirs. `has_begun` is set once a command was started, or the loop is closed.
     """
 
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         super().__init__()
+        self.has_begun = threading.Event()
         self._environment = dict(environment or {})
         self._commands: list[_Command] = []
         self._takes_no_more = False
@@ -92,6 +93,7 @@ class ContainedLoop(asyncio.SelectorEventLoop):
                 start_new_session=True,
                 **kwargs,
             )
+        self.has_begun.set()
         return command.transport, protocol
 
     def end_all(self, grace_seconds: float = 3.0) -> None:
@@ -111,6 +113,7 @@ class ContainedLoop(asyncio.SelectorEventLoop):
 
     def close(self) -> None:
         """Close the loop after ending its commands."""
+        self.has_begun.set()
         if not self.is_closed() and not self.is_running():
             self.end_all()
             self.run_until_complete(self._forget_commands())

@@ -43,6 +43,8 @@ _LOG = logging.getLogger("camdl")
 
 # How long the browser may take to close by itself, and to be told that it is too late.
 _GOODBYE_SECONDS = 3.0
+# So long the driver has the processor to itself.
+_HEAD_START_SECONDS = 1.0
 # A reason names the page, the template and more.
 _LONGEST_REASON = 1000
 
@@ -88,6 +90,9 @@ class PageSource:
     def prepare(self, streams: Sequence[Stream]) -> None:
         """Start the browser in the background; only hosts of `streams` will exist for it.
 
+        Returns when its driver starts: what the caller does then takes no time from Python's part
+        in that.
+
         Raises:
             BrowserMissingError: the system lets nothing be started.
         """
@@ -102,6 +107,7 @@ class PageSource:
         except RuntimeError as error:  # a limit on threads and processes
             raise unstartable(self._browser, str(error)) from error
         self._thread = thread
+        self._loop.has_begun.wait(_HEAD_START_SECONDS)
 
     def listings(
         self, wanted: Sequence[Wanted], now: datetime, deadline: Deadline

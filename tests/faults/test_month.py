@@ -74,7 +74,7 @@ FULL = Event(Why.FULL, at(10, 31, 7), at(11, 1, 6))
 # Until 2 o'clock, which comes an hour later than usual.
 REPEATED = Window(at(11, 2, 1), at(11, 2, 2))
 # The cameras take no pictures.
-SILENT = Event(Why.SILENT, at(11, 4, 7, 30), at(11, 4, 21))
+SILENT = Event(Why.SILENT, at(11, 4, 8), at(11, 4, 21))
 NEW_PAGE = at(11, 5, 13)
 LOOKS = (Look("element-ui"), Look("element-plus", lazy=True, delivery="packed"))
 # For longer than the source keeps anything, and than camdl looks back.

@@ -147,6 +147,24 @@ def test_program_without_permission_is_an_error_of_the_start(tmp_path: Path) -> 
     run(main())
 
 
+@pytest.mark.parametrize("program", ["true", "no-such-program"])
+def test_what_waits_for_the_first_command_is_let_go(program: str) -> None:
+    """When it has begun, or when none can begin any more."""
+    begun: list[bool] = []
+
+    async def main() -> None:
+        begun.append(loop.has_begun.is_set())
+        with suppress(FileNotFoundError):
+            process = await asyncio.create_subprocess_exec(program)
+            begun.append(loop.has_begun.is_set())
+            await process.wait()
+
+    loop = ContainedLoop()
+    run(main(), loop)
+    assert begun == ([False, True] if program == "true" else [False])
+    assert loop.has_begun.is_set()
+
+
 def test_commands_are_out_of_the_terminals_reach() -> None:
     """Ctrl-C is for this process: its commands are in another session."""
 
