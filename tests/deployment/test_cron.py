@@ -66,8 +66,12 @@ def test_the_example_archives_everything(
     """
     download, health, *nightly = JOBS
     machine.start("cron", "-f")
+    would = camdl.schedule("install", "--cron", "--dry-run").stdout.splitlines()
+    assert f"would write      {CRON_FILE}" in would
+    assert not machine.file(CRON_FILE).exists()
+    assert "camdl:" not in machine.file("/etc/passwd").read_text()
     said = camdl.schedule("install", "--cron").stdout
-    assert f"write      {CRON_FILE}" in said
+    assert would == [f"would {line}" for line in said.splitlines()]
     assert machine.file(CRON_FILE).read_text().partition("\n")[2] == CRONTAB.read_text()
     wait_for_the_hour(machine, download)
     camdl.await_sandbox()
@@ -170,10 +174,18 @@ def test_a_persons_own_crontab(camdl: Installation, machine: Machine, gate: Gate
     def crontab() -> str:
         return machine.run("crontab", "-l", user="person").stdout
 
-    schedule("install", "--cron")
+    would = schedule("install", "--cron", "--dry-run").splitlines()
+    assert crontab() == theirs
+    assert schedule("install", "--cron").splitlines() == [
+        would[0].removeprefix("would "),
+        *would[1:],
+    ]
     lines = crontab()
     assert lines.startswith(theirs)
-    schedule("install", "--cron")
+    assert [line.strip() for line in would[1:]] == [
+        f"+ {line}".strip() for line in lines.removeprefix(theirs).splitlines()
+    ]
+    assert schedule("install", "--cron") == "unchanged  your crontab\n"
     assert crontab() == lines
     wait_for_the_hour(machine, JOBS[0])
     Installation(machine, Path("/home/person")).await_everything_of(gate)

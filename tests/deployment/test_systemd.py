@@ -218,6 +218,21 @@ def test_to_install_twice_is_to_install_once(
     assert installation.schedule("uninstall").stdout == "Nothing was put in place here.\n"
 
 
+def test_what_would_be_done_is_what_is_done(systemd: Systemd, machine: Machine) -> None:
+    """`--dry-run` tells each step of an installation and of its end, and takes none."""
+    installation = Installation(machine)
+    before = files(machine)
+    for command in (("install", "--systemd"), ("uninstall",)):
+        there = files(machine)
+        would = installation.schedule(*command, "--dry-run").stdout.splitlines()
+        assert files(machine) == there
+        done = installation.schedule(*command).stdout.splitlines()
+        # What stays in the end is told either way.
+        assert [line.removeprefix("would ") for line in would] == done
+        assert sum(line.startswith("would ") for line in would) >= 2 * len(JOBS)
+    assert files(machine) == before
+
+
 def test_a_new_interval_is_taken(camdl: Installation, systemd: Systemd, machine: Machine) -> None:
     """To install again is enough for timers that are at work already."""
     config = machine.file("/etc/camdl/config.toml")
