@@ -283,29 +283,28 @@ def test_an_error_without_advice_is_one_line(
     assert call("db", "current").err == "camdl: what and where\n"
 
 
-def test_monitoring_is_told_that_nothing_can_be_known(call: CommandLine) -> None:
-    """With a configuration that is wrong the verdict is unknown, in one line on stdout: 3."""
-    answer = call("health", "--config", "nope.toml")
-    assert (answer.code, answer.err) == (3, "")
-    assert answer.out == "camdl UNKNOWN - nope.toml: no such file (given by --config)\n"
-
-
 def test_a_bug_is_told_in_a_line_and_kept_in_a_file(
     call: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """70, no traceback on the screen, and all of it where the message says."""
-    monkeypatch.setattr(watching, "health", _raising(ZeroDivisionError("by zero")))
-    answer = call("health")
+    monkeypatch.setattr(wiring, "schema", _raising(ZeroDivisionError("by zero")))
+    answer = call("db", "current")
     assert (answer.code, answer.out) == (70, "")
-    (kept,) = tmp_path.glob("camdl-bug-*.txt")
+    kept = kept_traceback(tmp_path)
     assert answer.err == (
         f"camdl: a bug (ZeroDivisionError); its traceback went to {kept}\n"
         "       Please report it with that file.\n"
     )
+
+
+def kept_traceback(directory: Path) -> Path:
+    """The file with the traceback of a division by zero, which nobody else may read."""
+    (kept,) = directory.glob("camdl-bug-*.txt")
     text = kept.read_text()
     assert text.startswith("Traceback")
     assert text.endswith("ZeroDivisionError: by zero\n")
     assert kept.stat().st_mode & 0o077 == 0
+    return kept
 
 
 def test_a_bug_where_nothing_can_be_kept(
@@ -313,8 +312,8 @@ def test_a_bug_where_nothing_can_be_kept(
 ) -> None:
     """It is still 70, and told."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
-    monkeypatch.setattr(watching, "health", _raising(ZeroDivisionError()))
-    answer = call("health")
+    monkeypatch.setattr(wiring, "schema", _raising(ZeroDivisionError()))
+    answer = call("db", "current")
     assert answer.code == 70
     assert "nowhere: it could not be written" in answer.err
 
@@ -326,13 +325,127 @@ def test_what_the_system_refuses_is_no_bug(
     call: CommandLine, monkeypatch: pytest.MonkeyPatch, error: OSError, code: int
 ) -> None:
     """It is 74 with the system's words; an OSError that a library made up is a bug."""
-    monkeypatch.setattr(watching, "health", _raising(error))
-    answer = call("health")
+    monkeypatch.setattr(wiring, "schema", _raising(error))
+    answer = call("db", "current")
     assert answer.code == code
     assert ("Too many open files" in answer.err) is (code == 74)
 
 
-def _raising(error: Exception) -> object:
+# What monitoring is told where there is no verdict.
+
+
+UNREADABLE = "nope.toml: no such file (given by --config)"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason", "said"),
+    [
+        (["--config", "nope.toml"], UNREADABLE, UNREADABLE),
+        (["--config", "nope.toml", "--quiet"], UNREADABLE, UNREADABLE),
+        (["--config", "nope.toml", "--verbose"], UNREADABLE, UNREADABLE),
+        (["--config", "nope.toml", "--write"], UNREADABLE, UNREADABLE),
+        (["--wite"], "No such option: --wite", "--wite"),
+        (["all"], "unexpected extra argument", "(all)"),
+        (["--config"], "Option '--config' requires an argument.", "requires an argument"),
+    ],
+)
+def test_monitoring_is_told_that_nothing_can_be_known(
+    call: CommandLine, arguments: list[str], reason: str, said: str
+) -> None:
+    """3 in one line on stdout, whatever is wrong; on stderr all of it, and what to do."""
+    answer = call("health", *arguments)
+    assert answer.code == 3
+    assert answer.out.startswith("camdl UNKNOWN - ")
+    assert reason in answer.out
+    assert answer.out.count("\n") == 1
+    first, advice = answer.err.splitlines()
+    assert first.startswith("camdl: ")
+    assert said in first
+    assert advice.startswith("       ")
+
+
+@pytest.mark.parametrize("arguments", [["--config", "nope.toml"], ["--nope"], ["--metrics"]])
+def test_a_program_is_told_the_same_in_its_form(call: CommandLine, arguments: list[str]) -> None:
+    """`--json` has the form of every verdict, with what to do; among metrics it is a comment."""
+    answer = call("health", "--json", *arguments)
+    assert answer.code == 3
+    found = json.loads(answer.out)
+    assert list(found) == list(json.loads(call("health", "--json").out))
+    (check,) = found["checks"]
+    assert (found["status"], check["status"]) == ("unknown", "unknown")
+    assert check["reason"] in answer.err
+    assert check["advice"] in answer.err
+    if "--metrics" not in arguments:
+        as_metrics = call("health", "--metrics", *arguments)
+        assert as_metrics.code == 3
+        assert as_metrics.out == f"# camdl UNKNOWN - {check['reason']}\n"
+
+
+def test_monitoring_is_told_a_line_that_fits(call: CommandLine, tmp_path: Path) -> None:
+    """A key that is like none has all of them listed, on stderr."""
+    (tmp_path / "camdl.toml").write_text("zzzzzzzz = 1\n")
+    answer = call("health")
+    assert (answer.code, answer.out.count("\n")) == (3, 1)
+    assert answer.out.startswith("camdl UNKNOWN - camdl.toml: zzzzzzzz: no such key; known are ")
+    assert len(answer.out) < 330
+    assert "timeout" in answer.err
+    assert "camdl config init" in answer.err
+
+
+def test_monitoring_is_told_of_a_bug(
+    call: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Unknown with its name, not critical; its traceback is kept as that of any other."""
+    monkeypatch.setattr(watching, "health", _raising(ZeroDivisionError("by zero")))
+    answer = call("health")
+    said = f"a bug (ZeroDivisionError); its traceback went to {kept_traceback(tmp_path)}"
+    assert (answer.code, answer.out) == (3, f"camdl UNKNOWN - {said}\n")
+    assert answer.err == f"camdl: {said}\n       Please report it with that file.\n"
+
+
+def test_monitoring_is_told_what_the_system_refuses(
+    call: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It is no bug."""
+    monkeypatch.setattr(watching, "health", _raising(OSError(24, "Too many open files")))
+    answer = call("health")
+    assert answer.code == 3
+    assert answer.out.startswith("camdl UNKNOWN - the system refused something: [Errno 24] Too")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_signal_ends_a_verdict_with_its_own_code(
+    call: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever sent it knows."""
+    monkeypatch.setattr(
+        watching, "health", _raising(InterruptedRunError("SIGTERM", ExitCode.SIGTERM))
+    )
+    answer = call("health")
+    assert (answer.code, answer.out) == (143, "")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_verdict_that_cannot_be_printed(tmp_path: Path, unbuffered: str) -> None:
+    """It is unknown to whoever was to read it."""
+    done = in_shell('"$@" health >/dev/full', tmp_path, PYTHONUNBUFFERED=unbuffered)
+    assert done.returncode == 3
+    assert done.stderr.startswith("camdl: the system refused something: [Errno 28] No space left")
+    assert done.stderr.count("\n") == 2
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_verdict_that_nobody_reads(tmp_path: Path, unbuffered: str) -> None:
+    """It ends quietly, and with one of the codes that monitoring knows."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    script = f'"$@" health --json >&{writer}'
+    done = in_shell(script, tmp_path, pass_fds=(writer,), PYTHONUNBUFFERED=unbuffered)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (3, "")
+
+
+def _raising(error: BaseException) -> object:
     def fail(_: object) -> None:
         raise error
 

@@ -17,8 +17,8 @@ import typer
 
 from camdl import __version__
 from camdl.cli.commands import Commands
-from camdl.cli.ending import SIGNALS, confess, explain
-from camdl.errors import END_OF_RUN, ExitCode, StorageError
+from camdl.cli.ending import SIGNALS, explain, fault_of, let_go_of_output
+from camdl.errors import ExitCode, InterruptedRunError
 from camdl.ops import log, process
 
 app = typer.Typer(
@@ -41,36 +41,28 @@ def main() -> NoReturn:
     SIGNALS.install()
     try:
         _run_to_the_last_byte()
-    except END_OF_RUN as error:
+    except InterruptedRunError as error:
         explain(error)
         sys.exit(error.exit_code)
     except BrokenPipeError:  # whoever read our output has left
-        _let_go_of_output()
+        let_go_of_output()
         sys.exit(ExitCode.PARTLY)
-    except Exception as bug:  # noqa: BLE001  # the boundary: a bug is told in one line
-        sys.exit(confess(bug))
+    except Exception as error:  # noqa: BLE001  # the boundary: a bug is told in one line
+        if isinstance(error, OSError):  # maybe of the output itself
+            let_go_of_output()
+        fault = fault_of(error)
+        explain(fault)
+        sys.exit(fault.exit_code)
     sys.exit(ExitCode.OK)
 
 
 def _run_to_the_last_byte() -> None:
-    """Run the command and write all of its output.
-
-    Raises:
-        StorageError: the system refused something, such as a place for the output.
-    """
+    """Run the command and write all of its output."""
     try:
-        try:
-            app(prog_name="camdl")
-        except SystemExit:
-            sys.stdout.flush()
-            raise
-    except BrokenPipeError:
+        app(prog_name="camdl")
+    except SystemExit:
+        sys.stdout.flush()
         raise
-    except OSError as error:
-        if error.errno is None:  # raised by a library, not by the system
-            raise
-        _let_go_of_output()
-        raise StorageError(f"the system refused something: {error}") from error
 
 
 def _start_fast() -> None:
@@ -96,14 +88,6 @@ def _prepare_output() -> None:
             setattr(sys, name, nowhere)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
-
-
-def _let_go_of_output() -> None:
-    """What is still to be written and cannot be must not be tried again at exit."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _version(asked: bool) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from camdl.errors import ExitCode
+from camdl.errors import CamdlError, StorageError
 from camdl.ops.signals import Signals
 
 if TYPE_CHECKING:
@@ -34,15 +36,36 @@ def leave(run: RunRecord, error: EndOfRun | None) -> NoReturn:
     raise typer.Exit(run.exit_code or 0)
 
 
-def explain(error: EndOfRun) -> None:
-    """Say what is wrong, and what to do, where there is no run that could tell it."""
+def explain(error: EndOfRun, exit_code: int | None = None) -> None:
+    """Say what is wrong, and what to do, where there is no run that could tell it.
+
+    `exit_code` is what the command exits with, if not with the error's own.
+    """
     _SCREEN.error("%s", _with_advice(str(error), error.advice))
-    fields = {"exit_code": str(int(error.exit_code)), "advice": error.advice}
-    _EVENTS.error("%s", error, extra={"fields": fields})
+    code = int(error.exit_code if exit_code is None else exit_code)
+    _EVENTS.error("%s", error, extra={"fields": {"exit_code": str(code), "advice": error.advice}})
 
 
-def confess(bug: Exception) -> ExitCode:
-    """Keep a bug's traceback in a file, and say where."""
+def fault_of(error: Exception) -> CamdlError:
+    """What is to be told of `error`, whatever it is. The traceback of a bug is kept in a file."""
+    if isinstance(error, CamdlError):
+        return error
+    if isinstance(error, OSError) and error.errno is not None:  # else a library has made it up
+        return StorageError(f"the system refused something: {error}")
+    said = f"a bug ({type(error).__name__}); its traceback went to {_keep_traceback(error)}"
+    return CamdlError(said, advice="Please report it with that file.")
+
+
+def let_go_of_output() -> None:
+    """What is still to be written and cannot be must not be tried again at exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _keep_traceback(bug: Exception) -> str:
+    """Write it into a file of its own, and say where that is."""
     import tempfile
     import traceback
 
@@ -51,10 +74,7 @@ def confess(bug: Exception) -> ExitCode:
         number, place = tempfile.mkstemp(prefix="camdl-bug-", suffix=".txt")
         with open(number, "w", encoding="utf-8") as file:  # noqa: PTH123  # a file descriptor
             traceback.print_exception(bug, file=file)
-    said = f"a bug ({type(bug).__name__}); its traceback went to {place}"
-    _SCREEN.error("%s", _with_advice(said, "Please report it with that file."))
-    _EVENTS.error("%s", said, extra={"fields": {"exit_code": str(int(ExitCode.BUG))}})
-    return ExitCode.BUG
+    return place
 
 
 def _with_advice(said: str, advice: str) -> str:

@@ -192,6 +192,21 @@ class Health:
             yield f"inodes={floor(self.disk.inodes_percent):g}%;{shown}"
 
 
+def unjudged(reason: str, advice: str, now: datetime, version: str) -> Health:
+    """The verdict at `now` where none could be made; nothing is said of what was not looked at."""
+    return Health(
+        status=Status.UNKNOWN,
+        timestamp=utc(now),
+        version=version,
+        database=Database.DISCONNECTED,
+        disk=None,
+        thresholds=Thresholds(),
+        jobs=(),
+        streams=(),
+        checks=(Check("verdict", Status.UNKNOWN, one_line(reason), one_line(advice)),),
+    )
+
+
 def exit_code(status: Status) -> int:
     """0 healthy, 1 warning or degraded, 2 critical, 3 unknown."""
     return _EXIT_CODES[status]

@@ -14,7 +14,7 @@ from camdl.scheduling.hands import ask
 from camdl.scheduling.place import HOME, USER
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from camdl.domain.schedule import Job
     from camdl.scheduling.hands import Hands
@@ -135,9 +135,14 @@ class ByCrontab:
                 "the lines of camdl in your crontab were changed since they were put there",
                 advice="Move your own lines out of that part (crontab -e), then use --force.",
             )
+        if after == before:
+            self._hands.tell("unchanged  your crontab")
+            return
         with self._hands as hands:
             hands.undo_with("crontab", "-", stdin=before)
             hands.run("crontab", "-", stdin=after)
+            for line in _changes(before, after):
+                hands.tell(f"           {line}")
 
 
 def _crontab() -> str:
@@ -152,6 +157,15 @@ def _crontab() -> str:
         if "no crontab for" in str(error):
             return ""
         raise ConfigError(str(error), advice=_NO_CRON) from error
+
+
+def _changes(before: str, after: str) -> Iterator[str]:
+    """The lines that go and those that come, with a sign in front of each."""
+    from difflib import ndiff
+
+    for line in ndiff(before.splitlines(), after.splitlines()):
+        if line.startswith(("+", "-")):
+            yield line.rstrip()
 
 
 def _exists(user: str) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import threading
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -69,27 +68,7 @@ def test_the_sandbox_of_the_browser_is_on(
 ) -> None:
     """What draws the page is in namespaces of its own, and nobody asked for less."""
     systemd.control("start", "--no-block", "camdl-download.service")
-    seen: dict[str, str] = {}
-
-    def has_been_seen() -> bool:
-        for process in machine.processes("--type=renderer"):
-            try:
-                names = {
-                    name: (process / f"ns/{name}").readlink() for name in ("user", "pid", "net")
-                }
-                line = (process / "cmdline").read_text().replace("\0", " ")
-                mode = (process / "status").read_text().partition("Seccomp:\t")[2][0]
-            except OSError:
-                continue
-            if "net" in names and mode == "2":
-                seen.update({name: str(link) for name, link in names.items()} | {"line": line})
-        return bool(seen)
-
-    assert await_that(has_been_seen, 60)
-    (download,) = machine.processes(f"{PROGRAM}\0download")[:1]
-    for name in ("user", "pid", "net"):
-        assert seen[name] != str((download / f"ns/{name}").readlink()), name
-    assert "--no-sandbox" not in seen["line"]
+    camdl.await_sandbox()
     camdl.await_everything_of(gate)
     checks = machine.run(str(PROGRAM), "health", "--json", user="camdl", check=False).stdout
     assert "sandbox" not in checks
@@ -113,31 +92,10 @@ def test_a_second_run_at_once_is_no_failure(
     camdl: Installation, systemd: Systemd, machine: Machine, gate: Gate
 ) -> None:
     """While a person's run goes on, the timer's is refused, and all is well with its unit."""
-    is_asked, may_go = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        is_asked.set()
-        may_go.wait(60)
-
-    gate.meanwhile = hold
-    ran: list[int] = []
-    by_hand = threading.Thread(
-        target=lambda: ran.append(
-            machine.run(
-                "env", "-C", "/var/lib/camdl", str(PROGRAM), "download", user="camdl"
-            ).returncode
-        )
-    )
-    by_hand.start()
-    try:
-        assert is_asked.wait(60)
+    with camdl.downloading_by_hand(gate):
         assert systemd.start("camdl-download.service")
         assert systemd.show("camdl-download.service", "ExecMainStatus") == "75"
         assert systemd.show("camdl-download.service", "Result") == "success"
-    finally:
-        may_go.set()
-        by_hand.join(60)
-    assert ran == [0]
     assert camdl.archived() == gate.all_keys()
 
 
@@ -258,6 +216,21 @@ def test_to_install_twice_is_to_install_once(
     assert "\n0 timers listed" in systemd.control("list-timers", "--all", "camdl-*").stdout
     assert installation.archived() == gate.all_keys()
     assert installation.schedule("uninstall").stdout == "Nothing was put in place here.\n"
+
+
+def test_what_would_be_done_is_what_is_done(systemd: Systemd, machine: Machine) -> None:
+    """`--dry-run` tells each step of an installation and of its end, and takes none."""
+    installation = Installation(machine)
+    before = files(machine)
+    for command in (("install", "--systemd"), ("uninstall",)):
+        there = files(machine)
+        would = installation.schedule(*command, "--dry-run").stdout.splitlines()
+        assert files(machine) == there
+        done = installation.schedule(*command).stdout.splitlines()
+        # What stays in the end is told either way.
+        assert [line.removeprefix("would ") for line in would] == done
+        assert sum(line.startswith("would ") for line in would) >= 2 * len(JOBS)
+    assert files(machine) == before
 
 
 def test_a_new_interval_is_taken(camdl: Installation, systemd: Systemd, machine: Machine) -> None:

@@ -22,6 +22,7 @@ from camdl.domain.health import (
     Thresholds,
     floor,
     iso,
+    unjudged,
     worst,
 )
 from camdl.domain.outcomes import Outcome
@@ -103,6 +104,18 @@ def test_the_line_is_one_line(told: list[tuple[Status, str]]) -> None:
     assert line.isprintable()
     assert line.count("|") == 1
     assert re.search(r" \| \S+=\d+s;\d+;\d+ disk=", line)
+
+
+@given(st.text(), st.text())
+def test_what_prevents_a_verdict_is_told_as_one(reason: str, advice: str) -> None:
+    """Unknown, in one line and in the form of the health file, whatever is quoted in it."""
+    unknown = unjudged(reason, advice, NOW, "1.0")
+    assert (unknown.exit_code, unknown.status) == (3, Status.UNKNOWN)
+    assert re.fullmatch(r"camdl UNKNOWN - [^|]*", unknown.line())
+    assert unknown.line().isprintable()
+    form = json.loads(json.dumps(unknown.to_dict()))
+    assert list(form) == list(health().to_dict())
+    assert [check["name"] for check in form["checks"]] == ["verdict"]
 
 
 def test_the_health_files_form() -> None:

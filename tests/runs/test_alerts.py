@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -91,6 +92,57 @@ def test_processes_at_once_tell_once(program: Program, gate: Gate, hook: Hook) -
     assert [run.returncode for run in runs] == [0] * 4, said
     ((event, subjects),) = alerts(hook)
     assert (event, subjects[:2]) == ("alert", ["in_gate", "out_gate"])
+
+
+def test_a_reminder_comes_each_so_many_hours(program: Program, gate: Gate, hook: Hook) -> None:
+    """As `alert_repeat_hours` says, as long as it is bad, and no more often."""
+    configure(program, gate, hook, alert_after=1, alert_repeat_hours=1, jobs=["cleanup"])
+    begin(program, 120)
+    began = datetime.now(UTC)
+    for minutes in (0, 59, 61, 122):
+        done = program.run("cleanup", at=began + timedelta(minutes=minutes))
+        assert done.returncode == 0
+    both = ["in_gate", "out_gate"]
+    assert alerts(hook) == [("alert", both), ("reminder", both), ("reminder", both)]
+    told = [datetime.fromisoformat(post.json["at"]) for post in hook.posts if post.path == "/hook"]
+    assert [round((at - began) / timedelta(minutes=1)) for at in told] == [0, 61, 122]
+
+
+def test_what_is_told_may_begin_with_critical(program: Program, gate: Gate, hook: Hook) -> None:
+    """As `alert_on` says: what is milder tells nobody, and ends what was told."""
+    configure(program, gate, hook, alert_after=1, alert_on="critical")
+    begin(program, 45)
+    assert program.run("cleanup").returncode == 0
+    assert (program.health()["status"], alerts(hook)) == ("warning", [])
+    both = ["in_gate", "out_gate"]
+    age(program, 120)
+    assert program.run("cleanup").returncode == 0
+    assert (program.health()["status"], alerts(hook)) == ("critical", [("alert", both)])
+    age(program, 45)
+    assert program.run("cleanup").returncode == 0
+    assert program.health()["status"] == "warning"
+    assert alerts(hook) == [("alert", both), ("recovery", both)]
+
+
+def test_what_could_not_be_sent_is_sent_by_the_next_run(
+    program: Program, gate: Gate, hook: Hook
+) -> None:
+    """Once, as it was to be told then; the run that could not is as good as any other."""
+    configure(program, gate, hook, alert_after=1)
+    begin(program, 120)
+    hook.status = 500
+    refused = program.run("cleanup", "-v")
+    assert refused.returncode == 0
+    assert refused.stderr.count("the next run tries again") == 1
+    tried = [post.json for post in hook.posts if post.path == "/hook"]
+    assert {one["event"] for one in tried} == {"alert"}
+    hook.posts.clear()
+    hook.status = 200
+    for _ in range(2):
+        done = program.run("cleanup")
+        assert (done.returncode, done.stderr) == (0, "")
+    (sent,) = [post.json for post in hook.posts if post.path == "/hook"]
+    assert sent == tried[0]
 
 
 def test_a_timer_that_only_looks_tells_too(program: Program, gate: Gate, hook: Hook) -> None:

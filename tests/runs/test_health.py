@@ -154,9 +154,6 @@ def test_the_metrics_of_an_archive(fresh: Program) -> None:
     assert 'camdl_archive_captures{stream="in_gate"} 2.0' in lines
     assert 'camdl_runs_total{outcome="ok",verb="download"} 1.0' in lines
     assert lines[0].startswith("# HELP camdl_build_info ")
-    both = fresh.run("health", "--metrics", "--json")
-    assert (both.returncode, both.stdout) == (2, "")
-    assert "--json and --metrics" in both.stderr
 
 
 def test_a_verdict_that_cannot_be_written(fresh: Program) -> None:

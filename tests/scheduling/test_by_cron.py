@@ -106,6 +106,39 @@ def test_a_persons_crontab(tmp_path: Path, commands: Commands) -> None:
     assert (tmp_path / "crontab").read_text() == ""
 
 
+def test_what_changes_of_a_persons_crontab_is_told(tmp_path: Path, commands: Commands) -> None:
+    """Line by line, those that come and those that go; beforehand too, if that is asked for."""
+    file, told = tmp_path / "crontab", list[str]()
+    file.write_text("0 0 1 1 * echo happy new year\n")
+
+    def starter(*, interval: int = 10, dry_run: bool = False) -> ByCrontab:
+        told.clear()
+        place = Place(directory=tmp_path, user=None)
+        return ByCrontab(jobs(interval), place, Hands(told.append, dry_run=dry_run))
+
+    def lines(sign: str) -> list[str]:
+        return [line.removeprefix(f"           {sign} ") for line in told if f" {sign} " in line]
+
+    starter(dry_run=True).put_in_place()
+    assert told[0] == "would run        crontab -"
+    coming = lines("+")
+    assert file.read_text() == "0 0 1 1 * echo happy new year\n"
+    starter().put_in_place()
+    assert (told[0], lines("+"), lines("-")) == ("run        crontab -", coming, [])
+    # All but the lines that are empty.
+    assert coming == [line for line in file.read_text().splitlines()[1:] if line]
+    starter().put_in_place()
+    assert told == ["unchanged  your crontab"]
+
+    starter(interval=20).put_in_place()
+    assert [line.split()[0] for line in lines("+") if "camdl download" in line] == ["2-59/20"]
+    assert [line.split()[0] for line in lines("-") if "camdl download" in line] == ["2-59/10"]
+    starter(dry_run=True).take_away()
+    gone = lines("-")
+    assert (told[0], lines("+")) == ("would run        crontab -", [])
+    assert gone == [line for line in file.read_text().splitlines()[1:] if line]
+
+
 def test_a_changed_part_is_left_alone(tmp_path: Path, commands: Commands) -> None:
     """A person's own lines in it are not lost, unless that is asked for."""
     mine(tmp_path).put_in_place()

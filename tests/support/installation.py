@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import contextmanager
 from pathlib import Path
 from sqlite3 import OperationalError
 from typing import TYPE_CHECKING
@@ -12,11 +14,13 @@ from tests.support.processes import await_that
 
 if TYPE_CHECKING:
     import subprocess
+    from collections.abc import Iterator
 
     from tests.support.gate import Gate
     from tests.support.machine import Machine
 
 _SECONDS = 90.0
+_SANDBOX = ("user", "pid", "net")
 
 
 class Installation:
@@ -54,6 +58,53 @@ class Installation:
 
         assert await_that(has_it, _SECONDS), (self.runs(), self._keys(), gate.all_keys())
 
+    def await_sandbox(self) -> None:
+        """Wait until a download draws a page in namespaces of its own; nobody asked for less."""
+        seen: dict[str, str] = {}
+
+        def has_been_seen() -> bool:
+            for process in self.machine.processes("--type=renderer"):
+                try:
+                    names = {name: str(_namespace(process, name)) for name in _SANDBOX}
+                    line = (process / "cmdline").read_text().replace("\0", " ")
+                    mode = (process / "status").read_text().partition("Seccomp:\t")[2][0]
+                except OSError:
+                    continue
+                if mode == "2":  # filtered; before, it is still being made
+                    seen.update(names | {"line": line})
+            return bool(seen)
+
+        assert await_that(has_been_seen, _SECONDS)
+        (download,) = self.machine.processes(f"{PROGRAM}\0download")[:1]
+        for name in _SANDBOX:
+            assert seen[name] != str(_namespace(download, name)), name
+        assert "--no-sandbox" not in seen["line"]
+
+    @contextmanager
+    def downloading_by_hand(self, gate: Gate) -> Iterator[None]:
+        """While a person's download is going on, which ends well after the `with`."""
+        is_asked, may_go = threading.Event(), threading.Event()
+
+        def hold() -> None:
+            is_asked.set()
+            may_go.wait(_SECONDS)
+
+        def run() -> None:
+            command = ("env", "-C", str(self._home), str(PROGRAM), "download")
+            ran.append(self.machine.run(*command, user="camdl", check=False).returncode)
+
+        gate.meanwhile = hold
+        ran: list[int] = []
+        by_hand = threading.Thread(target=run)
+        by_hand.start()
+        try:
+            assert is_asked.wait(_SECONDS)
+            yield
+        finally:
+            may_go.set()
+            by_hand.join(_SECONDS)
+        assert ran == [0]
+
     def owners(self) -> set[str]:
         """Which users files of the archive belong to."""
         users = (self.machine.file("/etc/passwd")).read_text()
@@ -81,3 +132,7 @@ class Installation:
     def _has_ended(self) -> bool:
         found = self.runs()
         return bool(found) and found[-1][0] is not None
+
+
+def _namespace(process: Path, name: str) -> Path:
+    return (process / "ns" / name).readlink()
