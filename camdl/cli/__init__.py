@@ -53,6 +53,9 @@ def main() -> NoReturn:
         fault = fault_of(error)
         explain(fault)
         sys.exit(fault.exit_code)
+    finally:
+        # What there is goes with the process: Python would look through all of it before.
+        gc.freeze()
     sys.exit(ExitCode.OK)
 
 
