@@ -37,6 +37,11 @@ class Evidence:
     def __len__(self) -> int:
         return len(self._thumbnails.keys() | self._images.keys())
 
+    @property
+    def image_count(self) -> int:
+        """Of how many a URL was found."""
+        return len(self._images)
+
     def images(self) -> tuple[ListedCapture, ...]:
         """Those of which a URL was found, newest first."""
         return tuple(sorted(self._images.values(), reverse=True))

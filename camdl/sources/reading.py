@@ -162,10 +162,10 @@ class Reading:
         self._evidence.tell(text)
         if self._seen is None:
             return
-        images = self._evidence.images()
-        if len(images) >= 2 * self._told and len(images) > self._told:
-            self._told = len(images)
-            self._seen(images)
+        count = self._evidence.image_count
+        if count >= 2 * self._told and count > self._told:
+            self._told = count
+            self._seen(self._evidence.images())
 
     async def _in_time(self, step: Coroutine[None, None, None]) -> bool:
         """Whether `step` came to its end within the timeout."""
