@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from camdl.domain.schedule import jobs
+from camdl.sources import browser
+from tests.support import invariants
 from tests.support.installation import Installation
 from tests.support.machine import PROGRAM, PYTHON
 from tests.support.processes import await_that
@@ -174,6 +176,54 @@ def test_a_secret_is_handed_over(camdl: Installation, systemd: Systemd, machine:
     assert not camdl.database.exists()
 
 
+def test_everything_may_be_elsewhere(systemd: Systemd, machine: Machine, gate: Gate) -> None:
+    """What the configuration names is seen inside the walls, in homes too; also the metrics' place.
+
+    And when a disk is not there any more, camdl says so itself: it is not just a unit that fails.
+    """
+    exporter, config = "/var/lib/prometheus/node-exporter", "/srv/etc/camdl.toml"
+    shell = browser.find().executable
+    machine.run("useradd", "--system", "camdl")
+    machine.run("mkdir", "-p", exporter, "/srv/etc", "/srv/browser", "/home/ops")
+    machine.run("ln", "-s", str(shell), "/srv/browser/shell")
+    # As the document on Prometheus says.
+    machine.run("chgrp", "camdl", exporter)
+    machine.run("chmod", "g+w", exporter)
+    machine.run("install", "-d", "-o", "camdl", "/home/gate/images")
+    machine.write("/home/ops/database_url", "sqlite:////var/lib/camdl/data/camdl.db")
+    settings = (
+        'database_url_file = "/home/ops/database_url"',
+        'download_dir = "/home/gate/images"',
+        'health_file = "/var/lib/camdl/.health"',
+        'browser_executable = "/srv/browser/shell"',
+        f'metrics_file = "{exporter}/camdl.prom"',
+    )
+    given = machine.file("/etc/camdl/config.toml")
+    machine.write(config, "\n".join([*settings, given.read_text()]))
+    given.unlink()
+    installation = Installation(machine)
+    installation.schedule("install", "--systemd", "--config", config)
+
+    assert systemd.start("camdl-download.service")
+    images = machine.changed("/home/gate/images")
+    assert invariants.archived(images, installation.database) == gate.all_keys()
+    metrics = machine.run("cat", f"{exporter}/camdl.prom", user="daemon").stdout
+    assert 'camdl_status{status="healthy"} 1.0' in metrics
+    assert "cannot be" not in systemd.journal("--identifier=camdl")
+    units = [str(UNITS / f"camdl-{name}.service") for name in ("download", "health")]
+    assert machine.run("systemd-analyze", "verify", *units).stderr == ""
+
+    machine.run("mv", "/home/gate/images", "/home/gate/gone")
+    assert not systemd.start("camdl-download.service")
+    assert systemd.show("camdl-download.service", "ExecMainStatus") == "74"
+    assert await_that(lambda: health(machine, "/var/lib/camdl/.health") == "critical", 60)
+
+
+def health(machine: Machine, file: str) -> str:
+    """The verdict that was written there last."""
+    return str(invariants.health(machine.file(file))["status"])
+
+
 def test_a_place_of_its_own(systemd: Systemd, machine: Machine, gate: Gate) -> None:
     """The archive may be anywhere, under any name, and the configuration too."""
     home, config = "/srv/gates: 100% of $them", "/srv/gates: 100% of $them/my config.toml"
@@ -293,20 +343,28 @@ def test_what_a_person_has_changed_stays(
     assert not machine.file(UNITS / "camdl-health.timer").exists()
 
 
-@pytest.mark.parametrize("fault", ["program", "walls"])
+# What the service does instead, and what is said of it.
+INSTEAD = {
+    "walls": ("/no", "start camdl-health.service failed"),
+    "imports": (f"{PYTHON} -c 'import nothing'", "exited 1 and wrote no verdict into"),
+    "configuration": (f"{PROGRAM} health --write --config /no", "exited 3 and wrote no verdict"),
+}
+
+
+@pytest.mark.parametrize("fault", ["program", *INSTEAD])
 def test_an_installation_that_fails_leaves_nothing(
     systemd: Systemd, machine: Machine, fault: str
 ) -> None:
-    """Whether the user may not run camdl, or the service does not come up: all is undone."""
+    """Whether the user may not run camdl, or the service cannot do its work: all is undone."""
+    options, told = ["--program", "/root/camdl"], "The user camdl must be able to run"
+    if fault in INSTEAD:
+        command, told = INSTEAD[fault]
+        options, drop_in = [], f"[Service]\nExecStart=\nExecStart={command}\n"
+        machine.write(UNITS / "camdl-health.service.d/x.conf", drop_in)
     before = files(machine)
-    options = ["--program", "/root/camdl"]
-    if fault == "walls":
-        machine.write(
-            UNITS / "camdl-health.service.d/x.conf", "[Service]\nExecStart=\nExecStart=/no\n"
-        )
-        before, options = files(machine), []
     failed = Installation(machine).schedule("install", "--systemd", *options, check=False)
     assert failed.returncode == 78
+    assert told in failed.stderr
     assert "undone " in failed.stdout
     assert files(machine) == before
 
