@@ -63,6 +63,8 @@ class Mail:
     def _in_session(self, do: Callable[[_Session], Sent], deadline: Deadline) -> Sent | NotSent:
         server = self._server
         at = f"{server.host}:{server.port}"
+        if server.user and not server.password:
+            return NotSent(f"{at}: there is no smtp_password for {server.user}")
         with watched(deadline) as attempt:
             try:
                 with _Session(server, attempt) as session:
