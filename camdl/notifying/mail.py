@@ -63,8 +63,6 @@ class Mail:
     def _in_session(self, do: Callable[[_Session], Sent], deadline: Deadline) -> Sent | NotSent:
         server = self._server
         at = f"{server.host}:{server.port}"
-        if server.user and not server.password:
-            return NotSent(f"{at}: there is no smtp_password for {server.user}")
         with watched(deadline) as attempt:
             try:
                 with _Session(server, attempt) as session:
@@ -147,6 +145,8 @@ class _Session(smtplib.SMTP):
 
     def _begin(self) -> None:
         server = self._server
+        if server.user and not server.password:
+            raise smtplib.SMTPException(f"there is no smtp_password for {server.user}")
         code, said = self.connect(server.host, server.port)
         if code != 220:
             raise smtplib.SMTPConnectError(code, said)

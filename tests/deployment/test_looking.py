@@ -5,35 +5,17 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-import pytest
-
 from camdl.ops.log import ENDED
-from tests.support.installation import Installation
 from tests.support.machine import PROGRAM
 from tests.support.root import needs_root
-from tests.support.systemd import Systemd
 
 if TYPE_CHECKING:
     from tests.support.gate import Gate
+    from tests.support.installation import Installation
     from tests.support.machine import Machine
+    from tests.support.systemd import Systemd
 
 pytestmark = needs_root
-
-
-@pytest.fixture
-def systemd(machine: Machine) -> Systemd:
-    """systemd, which has just started."""
-    found = Systemd(machine)
-    found.boot()
-    return found
-
-
-@pytest.fixture
-def camdl(machine: Machine, systemd: Systemd) -> Installation:
-    """camdl, which systemd starts."""
-    installation = Installation(machine)
-    installation.schedule("install", "--systemd")
-    return installation
 
 
 def test_a_unit_of_systemds_logs_with_fields(
