@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 from camdl.ops.log import ENDED
@@ -37,12 +38,15 @@ def test_a_unit_of_systemds_logs_with_fields(
 def test_the_doctor_sees_what_starts_the_jobs(
     camdl: Installation, systemd: Systemd, machine: Machine, gate: Gate
 ) -> None:
-    """As the user that owns the archive: timers, the browser in its sandbox, the site."""
+    """As the owner of the archive: timers that have fired, the browser in its sandbox, the site."""
     doctor = ("env", "--chdir=/var/lib/camdl", str(PROGRAM), "doctor")
-    assert systemd.start("camdl-download.service")
-    assert camdl.archived() == gate.all_keys()
+    fires = "[Timer]\nRandomizedDelaySec=0\nOnCalendar=\nOnCalendar=*:*:0/10\n"
+    systemd.drop_in("camdl-download.timer", fires)
+    systemd.control("restart", "camdl-download.timer")
+    camdl.await_everything_of(gate)
     done = machine.run(*doctor, user="camdl", check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r" the last timer fired \d+ s ago\n", done.stdout), done.stdout
     assert " systemd starts download and health\n" in done.stdout, done.stdout
     assert "cleanup: systemd starts it every 1 d, and no run of it is recorded yet" in done.stdout
     assert " drew a page in its sandbox after " in done.stdout
