@@ -42,8 +42,10 @@ def make_directory(directory: Path) -> None:
     sync_directory(directory.parent)
 
 
-def replace(path: Path, data: bytes) -> None:
+def replace(path: Path, data: bytes, mode: int | None = None) -> None:
     """Put `data` under the name `path`, whatever is there; its directory exists.
+
+    `mode` is what others may do with it, whatever this process's umask is; without, that decides.
 
     Raises:
         OSError: it could not be done, or is not durable; there is all of what was there or all of
@@ -54,6 +56,8 @@ def replace(path: Path, data: bytes) -> None:
         with open(descriptor, "wb") as file:  # noqa: PTH123  # a file descriptor
             file.write(data)
             file.flush()
+            if mode is not None:
+                os.fchmod(descriptor, mode)
             os.fsync(descriptor)
             # Still open, and so still locked.
             temporary.replace(path)

@@ -322,9 +322,9 @@ def _mail_conflicts(settings: Settings) -> Iterator[tuple[str, str, str]]:
                 yield "alert_email_to", "", f"needs {needed}, which is not set"
     elif settings.smtp_host:
         yield "smtp_host", "", "has nobody to send mail to: alert_email_to is not set"
-    for one, other in (("smtp_user", "smtp_password"), ("smtp_password", "smtp_user")):
-        if getattr(settings, one) and not getattr(settings, other):
-            yield one, "", f"needs {other}, which is not set"
+    # Not the other way round: systemd may hand the password to its services, and to nobody else.
+    if settings.smtp_password and not settings.smtp_user:
+        yield "smtp_password", "", "needs smtp_user, which is not set"
     is_open = settings.smtp_security == "none" and settings.smtp_host not in _HERE
     if settings.smtp_password and is_open:
         yield "smtp_security", "", "must be starttls or tls where a password leaves this machine"

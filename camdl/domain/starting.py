@@ -49,7 +49,7 @@ def unit_of(job: Job) -> str:
 
 
 def timers(shown: str, owner: str) -> list[Timer]:
-    """The timers that there are, in what `systemctl show --timestamp=unix` says of some."""
+    """The timers that there are, in what `systemctl show --timestamp=unix` says of some, in UTC."""
     found = []
     for block in shown.split("\n\n"):
         values = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
@@ -173,7 +173,16 @@ def _unfound(
 
 
 def _moment(told: str) -> datetime | None:
-    """`@1757362950` as systemd writes it; nothing, and 0, is no time."""
+    """`Mon 2025-09-08 20:22:30 UTC` or `@1757362950` as systemd writes it; nothing, and 0, is none.
+
+    Whichever it was asked for: systemd 252 has the seconds of no timer.
+    """
+    if told.endswith(" UTC"):
+        try:
+            # Without the day's name, which would depend on the locale.
+            return datetime.strptime(f"{told.partition(' ')[2]}+0000", "%Y-%m-%d %H:%M:%S UTC%z")
+        except ValueError:
+            return None
     seconds = told.removeprefix("@").split(".")[0]
     if not seconds.isdecimal() or not int(seconds):
         return None

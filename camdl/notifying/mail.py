@@ -145,6 +145,8 @@ class _Session(smtplib.SMTP):
 
     def _begin(self) -> None:
         server = self._server
+        if server.user and not server.password:
+            raise smtplib.SMTPException(f"there is no smtp_password for {server.user}")
         code, said = self.connect(server.host, server.port)
         if code != 220:
             raise smtplib.SMTPConnectError(code, said)

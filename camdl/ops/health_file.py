@@ -15,10 +15,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def write(path: Path, content: Mapping[str, object] | str, name: str = "health file") -> None:
+def write(
+    path: Path,
+    content: Mapping[str, object] | str,
+    name: str = "health file",
+    mode: int | None = None,
+) -> None:
     """Replace `path` with `content` (JSON if it is no text), durably. Directories are made.
 
-    `name` is what an error calls it.
+    `name` is what an error calls it, and `mode` what others may do with it, if that is not left to
+    the umask.
 
     Raises:
         StorageError: it could not be written; what was there is as it was.
@@ -27,7 +33,7 @@ def write(path: Path, content: Mapping[str, object] | str, name: str = "health f
     try:
         durable.make_directory(path.parent)
         durable.sweep(path.parent, path.name)
-        durable.replace(path, text.encode("utf-8", "backslashreplace"))
+        durable.replace(path, text.encode("utf-8", "backslashreplace"), mode)
     except OSError as error:
         raise StorageError(f"the {name} {path} cannot be written: {error.strerror}") from error
 

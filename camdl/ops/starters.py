@@ -52,7 +52,7 @@ def _cron_runs(proc: Path) -> bool | None:
 
 def _said(*command: str) -> str:
     """What `command` prints; nothing if it fails, or there is no such thing."""
-    environ = {**os.environ, "LC_ALL": "C"}
+    environ = {**os.environ, "LC_ALL": "C", "TZ": "UTC"}
     try:
         done = subprocess.run(
             command,

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from camdl.scheduling.hands import Hands
     from camdl.scheduling.place import Place
 
+# What is started once, to see whether it comes up.
+_TRIED = "camdl-health.service"
 _NO_MANAGER = "Use --cron, or start the machine with systemd."
 _NO_USER_MANAGER = "Log in as this user (su and sudo are not enough), or use --cron."
 
@@ -36,6 +38,7 @@ class BySystemd:
 
     name = "systemd"
     _systemctl: tuple[str, ...] = ("systemctl",)
+    _journal = "journalctl --unit=camdl-health"
 
     def __init__(
         self,
@@ -106,13 +109,36 @@ class BySystemd:
         return True
 
     def _try_one(self) -> None:
-        """Show at once whether a service comes up inside its walls."""
+        """Show at once whether a service comes up inside its walls, and can do its work there.
+
+        Any verdict will do; but what cannot read the configuration, or not even start, writes none.
+        """
+        before = self._verdict()
+        advice = f"What it said: {self._journal}"
         try:
-            self._hands.run(*self._systemctl, "start", "camdl-health.service")
+            # Twice: the first may be one that its timer has started, and that had told before.
+            if any(self._tells_another(before) for _ in range(2)):
+                return
+            show = (*self._systemctl, "show", "--value", "--property=ExecMainStatus", _TRIED)
+            code = ask(*show).strip()
         except ConfigError as error:
-            raise ConfigError(
-                str(error), advice="What it said: journalctl --unit=camdl-health"
-            ) from error
+            raise ConfigError(str(error), advice=advice) from error
+        told = f"{_TRIED} exited {code} and wrote no verdict into {self._place.health_file}"
+        raise ConfigError(told, advice=advice)
+
+    def _tells_another(self, before: str) -> bool:
+        """Start it, and say whether there is another verdict then, or would be one."""
+        is_done = self._hands.run(*self._systemctl, "start", _TRIED)
+        return not is_done or self._verdict() != before
+
+    def _verdict(self) -> str:
+        """What changes when the verdict is written; empty if there is none."""
+        # As its owner: on a network file system root may see less.
+        who = ("runuser", "-u", self._place.user, "--") if self._place.user else ()
+        try:
+            return ask(*who, "stat", "--format=%i %y", "--", str(self._place.health_file))
+        except ConfigError:
+            return ""
 
     def _timers_there(self) -> list[str]:
         return [
@@ -140,6 +166,7 @@ class ByUsersSystemd(BySystemd):
 
     name = "your systemd"
     _systemctl = ("systemctl", "--user")
+    _journal = "journalctl --user-unit=camdl-health"
 
     def __init__(self, jobs: Sequence[Job], place: Place, hands: Hands) -> None:
         super().__init__(jobs, place, hands)

@@ -146,14 +146,16 @@ class Hands:
                 self._take(path)
         return bool(there)
 
-    def run(self, *command: str, stdin: str = "") -> None:
-        """Run a command that changes something.
+    def run(self, *command: str, stdin: str = "") -> bool:
+        """Run a command that changes something; False if that was only told.
 
         Raises:
             ConfigError: it failed, with what it said.
         """
-        if self._does(f"run        {shlex.join(command)}"):
+        does = self._does(f"run        {shlex.join(command)}")
+        if does:
             ask(*command, stdin=stdin)
+        return does
 
     def undo_with(self, *command: str, stdin: str = "") -> None:
         """Should something fail from now on, run `command` once what comes later is undone."""

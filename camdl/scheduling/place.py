@@ -28,8 +28,9 @@ class Place:
     `program` is the executable; `config` is named to it, unless it finds its file by itself.
     It runs in `directory`, to which relative paths of the settings belong, as `user`; None is
     whoever installs it, for themselves. `writes` are directories elsewhere that it writes to, and
-    `reads` those that its program needs beside the system's own. A download ends itself after
-    `deadline`, and `secrets` are the settings that systemd may hand over.
+    `reads` what its program and its configuration need beside the system's own. Its verdict is in
+    `health_file`. A download ends itself after `deadline`, and `secrets` are the settings that
+    systemd may hand over.
     """
 
     program: Path = Path("/opt/camdl/bin/camdl")
@@ -38,6 +39,7 @@ class Place:
     user: str | None = USER
     writes: tuple[Path, ...] = ()
     reads: tuple[Path, ...] = ()
+    health_file: Path = HOME / "data/images/.health"
     deadline: timedelta = timedelta(seconds=480)
     secrets: tuple[str, ...] = SECRETS
 

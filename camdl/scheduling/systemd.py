@@ -7,13 +7,13 @@ What is said here of Chromium was found by trying: with less its sandbox does no
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from camdl.scheduling.place import HOME, USER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from camdl.domain.schedule import Job
     from camdl.scheduling.place import Place
@@ -36,6 +36,9 @@ _VISIBLE = (
     # Where a PostgreSQL on this machine listens.
     *("-/run/postgresql", "-/var/run/postgresql"),
 )
+# What ProtectHome= takes away, and what PrivateTmp= replaces.
+_HOMES = tuple(map(Path, ("/home", "/root", "/run/user")))
+_TEMPORARY = tuple(map(Path, ("/tmp", "/var/tmp")))  # noqa: S108  # nothing is put there
 # All of one host each: no broadcast, no multicast, nothing that is reserved.
 _ADDRESSES = (
     "0.0.0.0/1 128.0.0.0/2 192.0.0.0/3",
@@ -192,7 +195,12 @@ def _hardening(place: Place, *, chromium: bool) -> str:
     needs = _CHROMIUM if chromium else _NO_CHROMIUM
     if not place.user:
         return f"\n{_PLAIN}{needs}"
-    return "".join(["\n", *_belongings(place), "\n", *_sight(place), "\n", _STRICT, _PLAIN, needs])
+    strict = _STRICT
+    if any(_is_in(path, _HOMES) for path in (*place.writes, *place.reads)):
+        # Nothing could be mounted below homes that are out of reach. Those of others are not in the
+        # empty root anyway. Not tmpfs: in that, what is to be archived could be written, and lost.
+        strict = strict.replace("ProtectHome=yes", "ProtectHome=read-only")
+    return "".join(["\n", *_belongings(place), "\n", *_sight(place), "\n", strict, _PLAIN, needs])
 
 
 def _belongings(place: Place) -> Iterator[str]:
@@ -206,14 +214,26 @@ def _sight(place: Place) -> Iterator[str]:
     """The files and the addresses that there are for it."""
     yield "# Its root is an empty directory, into which this is mounted for it, and nothing else.\n"
     yield f"RootDirectory={_ROOT}\n"
-    for path in (*_VISIBLE, *map(_quoted, place.reads)):
+    for path in (*_VISIBLE, *map(_mounted, place.reads)):
         yield f"BindReadOnlyPaths={path}\n"
     if place.writes:
-        yield f"BindPaths={' '.join(map(_quoted, place.writes))}\n"
+        yield f"BindPaths={' '.join(map(_mounted, place.writes))}\n"
     yield "# Single hosts only, but any: a database and alerts may be anywhere.\n"
     yield "IPAddressDeny=any\n"
     for some in _ADDRESSES:
         yield f"IPAddressAllow={some}\n"
+
+
+def _mounted(path: Path) -> str:
+    """`path`, to be mounted if it is there: if it is gone, camdl itself says so, in a verdict too.
+
+    In its place is nothing that could be written to, but for temporary files: these must be there.
+    """
+    return _quoted(path if _is_in(path, _TEMPORARY) else f"-{path}")
+
+
+def _is_in(path: Path, directories: Iterable[Path]) -> bool:
+    return any(path.is_relative_to(directory) for directory in directories)
 
 
 def _lower(name: str) -> str:

@@ -124,7 +124,9 @@ def _file(loaded: Loaded) -> str:
 def _told(settings: Settings) -> Iterator[tuple[str, str]]:
     """Each way to tell people, and whom or where."""
     if settings.alert_email_to:
-        yield "mail", f"{', '.join(settings.alert_email_to)} (by {settings.smtp_host})"
+        has_login = not settings.smtp_user or settings.smtp_password
+        lacks = "" if has_login else "; lacking here: smtp_password"
+        yield "mail", f"{', '.join(settings.alert_email_to)} (by {settings.smtp_host}){lacks}"
     if settings.alert_webhook_url:
         yield "web hook", str(hidden(settings.alert_webhook_url))
     for url in settings.alert_apprise_urls:

@@ -179,6 +179,8 @@ def _directories(loaded: Loaded) -> Iterator[Finding]:
         wanted.append(("database_url", file.parent))
     if settings.log_file:
         wanted.append(("log_file", settings.log_file.parent))
+    if settings.metrics_file:
+        wanted.append(("metrics_file", settings.metrics_file.parent))
     wanted.append(("temporary files", Path(tempfile.gettempdir())))
     yield from places.whose(settings.download_dir)
     yield from places.examine(wanted)

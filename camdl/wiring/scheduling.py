@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import sysconfig
 from datetime import timedelta
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from camdl import wiring
 from camdl.config.keys import Settings
-from camdl.config.layers import SYSTEM_FILE
+from camdl.config.layers import SECRETS, SYSTEM_FILE
 from camdl.domain import schedule
 from camdl.domain.schedule import Format
 from camdl.errors import ConfigError, StorageError
@@ -49,13 +50,17 @@ def place(loaded: Loaded, *, program: Path | None, directory: Path | None, is_us
 
     where = (directory or (Path() if is_users else HOME)).absolute()
     executable = (program or _program()).absolute()
+    writes = _outermost(path for path in _written(loaded, where) if not _is_in(path, HOME))
+    seen = (*_SYSTEMS_OWN, HOME, *writes)
+    named = (path for path in _named(loaded, where) if not any(_is_in(path, one) for one in seen))
     return Place(
         program=executable,
         config=_config(loaded),
         directory=where,
         user=None if is_users else USER,
-        writes=_outermost(path for path in _written(loaded, where) if not _is_in(path, HOME)),
-        reads=_outermost(_read(executable)),
+        writes=writes,
+        reads=_outermost([*_read(executable), *named]),
+        health_file=where / loaded.settings.health_file,
         deadline=timedelta(seconds=loaded.settings.run_deadline_seconds),
     )
 
@@ -150,12 +155,15 @@ def _written(loaded: Loaded, directory: Path) -> Iterator[Path]:
 
     settings = loaded.settings
     yield directory
-    yield directory / settings.download_dir
-    yield directory / settings.diagnostics_dir
-    database = Database(settings.database_url).file
-    for file in (settings.health_file, settings.lock_file, settings.log_file, database):
+    yield _at(directory, settings.download_dir)
+    yield _at(directory, settings.diagnostics_dir)
+    files = (
+        *(settings.health_file, settings.lock_file, settings.log_file, settings.metrics_file),
+        Database(settings.database_url).file,
+    )
+    for file in files:
         if file:
-            yield (directory / file).parent
+            yield _at(directory, file).parent
 
 
 def _read(program: Path) -> Iterator[Path]:
@@ -164,6 +172,25 @@ def _read(program: Path) -> Iterator[Path]:
     for prefix in (program.parents[1], python.parents[1]):
         if not any(_is_in(prefix, own) for own in _SYSTEMS_OWN):
             yield prefix
+
+
+def _named(loaded: Loaded, directory: Path) -> Iterator[Path]:
+    """What the settings say is to be read when it runs in `directory`, and where links lead."""
+    settings = loaded.settings
+    secrets = (loaded.values[name].file for name in SECRETS)
+    files = [_at(directory, one) for one in (loaded.file, settings.alert_ca_file, *secrets) if one]
+    for file in files:
+        yield from (file, file.resolve())
+    # A browser that is named has its own files beside it; one that is found is the system's.
+    browser = settings.browser_executable
+    if browser and os.sep in browser:
+        executable = _at(directory, browser)
+        yield from (executable.parent, executable.resolve().parent)
+
+
+def _at(directory: Path, path: Path | str) -> Path:
+    """`path`, as seen from `directory`, and without the `..` that systemd takes in no list."""
+    return Path(os.path.normpath(directory / path))
 
 
 def _outermost(paths: Iterable[Path]) -> tuple[Path, ...]:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("camdl")
 # A run that ends while the archive is looked at has written a verdict that is worth more.
 _LOOKS = 3
+# The metrics are read by another program, of another user, and hold nothing secret.
+_FOR_ALL = 0o644
 
 
 def health(loaded: Loaded, last_run: RunRecord | None = None) -> Health:
@@ -84,7 +86,7 @@ def _write_metrics(loaded: Loaded, verdict: Health) -> None:
     from camdl.ops import health_file
 
     try:
-        health_file.write(file, metrics(loaded, verdict), "metrics file")
+        health_file.write(file, metrics(loaded, verdict), "metrics file", _FOR_ALL)
     except StorageError as error:
         _LOG.error("%s", error)
 

@@ -226,7 +226,6 @@ def test_a_byte_order_mark_is_no_error(place: Place) -> None:
         (f"{MAIL}\nsmtp_host = 'h'", '["a@b.example"]: needs alert_email_from, which is not set'),
         (f"{MAIL}\nalert_email_from = 'c@d'", "needs smtp_host, which is not set"),
         ("smtp_host = 'h'", "has nobody to send mail to: alert_email_to is not set"),
-        ("smtp_user = 'u'", 'smtp_user = "u": needs smtp_password, which is not set'),
         ("smtp_password = 'hunter2'", 'smtp_password = "***": needs smtp_user, which is not set'),
         (
             f"{MAIL}\n{SERVER}\nsmtp_security = 'none'",
@@ -432,11 +431,16 @@ def test_a_home_that_cannot_be_looked_into_has_no_file(place: Place) -> None:
 
 
 def test_alerts_need_little(place: Place) -> None:
-    """A server on this machine needs neither a login nor encryption; each is right by itself."""
+    """A server on this machine needs neither a login nor encryption; each is right by itself.
+
+    So is a user without a password, which only systemd's services may have.
+    """
     text = f"{MAIL}\nalert_email_from = 'camdl@gate.example'\nsmtp_host = 'localhost'\n"
     place.write(f"{text}smtp_security = 'none'\nsmtp_user = 'u'\nsmtp_password = 'p'")
     settings = place.load().settings
     assert (settings.smtp_port, settings.smtp_security) == (None, "none")
+    place.write(f"{text}smtp_user = 'u'")
+    assert (place.load().settings.smtp_user, place.load().settings.smtp_password) == ("u", "")
     assert settings.alert_email_to == ("a@b.example",)
 
 

@@ -8,9 +8,11 @@ import pytest
 
 from camdl.demo.run import site_config
 from tests.support.gate import Gate
+from tests.support.installation import Installation
 from tests.support.machine import Machine
 from tests.support.network import Network
 from tests.support.root import tmpfs
+from tests.support.systemd import Systemd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,3 +50,20 @@ def machine(tmp_path: Path, network: Network, gate: Gate) -> Iterator[Machine]:
             yield machine
         finally:
             machine.stop()
+
+
+@pytest.fixture
+def systemd(machine: Machine) -> Systemd:
+    """systemd, which has just started."""
+    found = Systemd(machine)
+    found.boot()
+    return found
+
+
+@pytest.fixture
+def camdl(machine: Machine, systemd: Systemd) -> Iterator[Installation]:
+    """camdl, which systemd starts; it is sound at the end, whatever has happened to it."""
+    installation = Installation(machine)
+    installation.schedule("install", "--systemd")
+    yield installation
+    installation.is_sound()

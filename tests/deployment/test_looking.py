@@ -3,37 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
-import pytest
-
 from camdl.ops.log import ENDED
-from tests.support.installation import Installation
 from tests.support.machine import PROGRAM
 from tests.support.root import needs_root
-from tests.support.systemd import Systemd
 
 if TYPE_CHECKING:
     from tests.support.gate import Gate
+    from tests.support.installation import Installation
     from tests.support.machine import Machine
+    from tests.support.systemd import Systemd
 
 pytestmark = needs_root
-
-
-@pytest.fixture
-def systemd(machine: Machine) -> Systemd:
-    """systemd, which has just started."""
-    found = Systemd(machine)
-    found.boot()
-    return found
-
-
-@pytest.fixture
-def camdl(machine: Machine, systemd: Systemd) -> Installation:
-    """camdl, which systemd starts."""
-    installation = Installation(machine)
-    installation.schedule("install", "--systemd")
-    return installation
 
 
 def test_a_unit_of_systemds_logs_with_fields(
@@ -55,12 +38,15 @@ def test_a_unit_of_systemds_logs_with_fields(
 def test_the_doctor_sees_what_starts_the_jobs(
     camdl: Installation, systemd: Systemd, machine: Machine, gate: Gate
 ) -> None:
-    """As the user that owns the archive: timers, the browser in its sandbox, the site."""
+    """As the owner of the archive: timers that have fired, the browser in its sandbox, the site."""
     doctor = ("env", "--chdir=/var/lib/camdl", str(PROGRAM), "doctor")
-    assert systemd.start("camdl-download.service")
-    assert camdl.archived() == gate.all_keys()
+    fires = "[Timer]\nRandomizedDelaySec=0\nOnCalendar=\nOnCalendar=*:*:0/10\n"
+    systemd.drop_in("camdl-download.timer", fires)
+    systemd.control("restart", "camdl-download.timer")
+    camdl.await_everything_of(gate)
     done = machine.run(*doctor, user="camdl", check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r" the last timer fired \d+ s ago\n", done.stdout), done.stdout
     assert " systemd starts download and health\n" in done.stdout, done.stdout
     assert "cleanup: systemd starts it every 1 d, and no run of it is recorded yet" in done.stdout
     assert " drew a page in its sandbox after " in done.stdout

@@ -2,26 +2,44 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shlex
+import threading
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import quote
 
 import pytest
 
 from camdl.domain.schedule import jobs
+from camdl.sources import browser
+from tests.support import invariants
+from tests.support.hook import Hook
+from tests.support.http import self_signed
 from tests.support.installation import Installation
 from tests.support.machine import PROGRAM, PYTHON
+from tests.support.mailbox import PASSWORD, USER, Mailbox
+from tests.support.postgres import PASSWORD as PG_PASSWORD
+from tests.support.postgres import ROLE, Postgres
 from tests.support.processes import await_that
 from tests.support.program import AT_ANOTHER_TIME
 from tests.support.root import needs_root
-from tests.support.systemd import UNITS, Systemd
+from tests.support.systemd import UNITS
 
 if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+
     from tests.support.gate import Gate
     from tests.support.machine import Machine
+    from tests.support.network import Network
+    from tests.support.postgres import PostgresStore
+    from tests.support.systemd import Systemd
 
 pytestmark = needs_root
 
@@ -31,20 +49,9 @@ AT_ONCE = "[Timer]\nRandomizedDelaySec=0\n"
 EVERY_FEW_SECONDS = f"{AT_ONCE}OnCalendar=\nOnCalendar=*:*:0/10\n"
 
 
-@pytest.fixture
-def systemd(machine: Machine) -> Systemd:
-    """systemd, which has just started."""
-    found = Systemd(machine)
-    found.boot()
-    return found
-
-
-@pytest.fixture
-def camdl(machine: Machine, systemd: Systemd) -> Installation:
-    """camdl, which systemd starts."""
-    installation = Installation(machine)
-    installation.schedule("install", "--systemd")
-    return installation
+CALLED = "camdl-failed@camdl-download.service"
+ENDED = "ExecMainExitTimestampMonotonic"
+RUNBOOK = Path(__file__).parents[2] / "deployment/RUNBOOK.md"
 
 
 def test_timers_start_everything(camdl: Installation, systemd: Systemd, gate: Gate) -> None:
@@ -74,20 +81,138 @@ def test_the_sandbox_of_the_browser_is_on(
     assert "sandbox" not in checks
 
 
-def test_a_failure_calls_for_a_verdict(
+@pytest.fixture
+def hook(network: Network) -> Iterator[Hook]:
+    """A web hook at `/hook`, and a dead man's switch at `/ping`."""
+    with network.call(Hook) as server:
+        yield server
+
+
+@pytest.fixture
+def box(network: Network, tmp_path: Path) -> Iterator[Mailbox]:
+    """A mail server with TLS and login, of whose certificate the machine's users know."""
+    box = Mailbox("starttls", self_signed(tmp_path))
+    network.call(box.__enter__)
+    yield box
+    box.__exit__()
+
+
+@pytest.fixture
+def told(machine: Machine, tmp_path: Path, hook: Hook, box: Mailbox) -> tuple[Hook, Mailbox]:
+    """camdl is to tell `hook` and `box` at once; their secrets are systemd's credentials."""
+    certificate = (tmp_path / "certificate.pem").read_text()
+    machine.write("/srv/gate/ca.pem", certificate)
+    settings = {
+        "alert_after": 1,
+        "alert_email_to": ["ops@example.org"],
+        "alert_email_from": "camdl@example.org",
+        "smtp_host": "127.0.0.1",
+        "smtp_port": box.port,
+        "smtp_user": USER,
+        "alert_ca_file": "/srv/gate/ca.pem",
+    }
+    lines = [f"{name} = {json.dumps(value)}" for name, value in settings.items()]
+    config = machine.changed("/etc/camdl/config.toml")
+    config.write_text("\n".join([*lines, config.read_text()]))
+    secret = partial(machine.write, mode=0o600)
+    secret("/etc/credstore/camdl.smtp_password", PASSWORD)
+    secret("/etc/credstore/camdl.alert_webhook_url", f"{hook.origin}/hook")
+    secret("/etc/credstore/camdl.ping_url", f"{hook.origin}/ping/{{job}}")
+    return hook, box
+
+
+def alerts(hook: Hook) -> list[tuple[str, list[str]]]:
+    """What the web hook was told: the event, and the names of its subjects."""
+    told: list[Any] = [post.json for post in hook.posts if post.path == "/hook"]
+    return [(one["event"], [subject["name"] for subject in one["subjects"]]) for one in told]
+
+
+def test_a_failure_is_told_at_once(
+    told: tuple[Hook, Mailbox],
+    camdl: Installation,
+    systemd: Systemd,
+    machine: Machine,
+    gate: Gate,
+) -> None:
+    """A verdict is written, and mail, web hook and ping go out of the walls, for whatever failed.
+
+    First a run that hangs, which systemd ends: it tells nothing itself. Then the site is down.
+    """
+    hook, box = told
+    systemd.control("stop", "camdl-health.timer")
+    assert systemd.start("camdl-download.service")
+    assert hook.paths()[-2:] == ["/ping/download/start", "/ping/download"]
+    assert alerts(hook) == []
+    health_file = camdl.data / "images/.health"
+
+    hook.posts.clear()
+    gate.take(1, 5, 15)
+    with Held(gate) as held:
+        systemd.control("start", "--no-block", "camdl-download.service")
+        assert held.is_asked.wait(60)
+        systemd.drop_in("camdl-download.service", "[Service]\nTimeoutStartSec=1\n")
+        assert await_that(lambda: systemd.has_run(CALLED), 60)
+    assert systemd.show("camdl-download.service", "Result") == "timeout"
+    assert camdl.runs() == [("ok", 0), ("interrupted", 143)]
+    assert systemd.show(CALLED, "Result") == "success"
+    assert alerts(hook) == [("alert", ["camdl download"])]
+    assert len(box.messages) == 1
+    assert "interrupted" in box.messages[0].get_content()
+    assert {"/ping/download/start", "/ping/health/start", "/ping/health"} < {*hook.paths()}
+
+    machine.file(UNITS / "camdl-download.service.d/test.conf").unlink()
+    systemd.control("daemon-reload")
+    assert systemd.start("camdl-download.service")
+    assert alerts(hook)[1:] == [("recovery", ["camdl download"])]
+    assert camdl.archived() == gate.all_keys()
+
+    gate.__exit__()
+    before, ended = invariants.health(health_file)["timestamp"], systemd.show(CALLED, ENDED)
+    assert not systemd.start("camdl-download.service")
+    assert systemd.show("camdl-download.service", "ExecMainStatus") == "69"
+    assert await_that(lambda: systemd.show(CALLED, ENDED) not in ("0", ended), 60)
+    assert systemd.show(CALLED, "ExecMainStatus") in ("1", "2")
+    assert invariants.health(health_file)["timestamp"] > before
+    assert alerts(hook)[2:] == [("alert", ["in_gate", "out_gate"])]
+    assert [message["Subject"][:7] for message in box.messages] == ["[camdl "] * 3
+    for secret in (PASSWORD, hook.origin):
+        assert secret not in systemd.journal()
+
+
+def test_a_configuration_that_is_wrong_is_a_failure(
     camdl: Installation, systemd: Systemd, machine: Machine
 ) -> None:
-    """A run that fails is a failed unit, and the health is looked at on the spot."""
-    systemd.control("stop", "camdl-health.timer")
+    """It is told in the journal, and the verdict that is called for is that nobody knows."""
     config = machine.file("/etc/camdl/config.toml")
     config.write_text(config.read_text() + "\nno_such_key = 1\n")
     assert not systemd.start("camdl-download.service")
     assert systemd.show("camdl-download.service", "ExecMainStatus") == "78"
-    called = "camdl-failed@camdl-download.service"
-    assert await_that(lambda: systemd.has_run(called), 30)
+    assert await_that(lambda: systemd.has_run(CALLED), 30)
+    assert systemd.show(CALLED, "ExecMainStatus") == "3"
     assert "camdl: " in systemd.journal("-u", "camdl-download")
+    assert "camdl UNKNOWN - " in systemd.journal("-u", CALLED)
 
 
+class Held:
+    """The images of `gate` are held back inside the `with`, once `is_asked` for the first."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate, self._may_go, self.is_asked = gate, threading.Event(), threading.Event()
+
+    def __enter__(self) -> Self:
+        self._gate.meanwhile = self._hold
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._gate.meanwhile = lambda: None
+        self._may_go.set()
+
+    def _hold(self) -> None:
+        self.is_asked.set()
+        self._may_go.wait(60)
+
+
+@pytest.mark.fault(36)
 def test_a_second_run_at_once_is_no_failure(
     camdl: Installation, systemd: Systemd, machine: Machine, gate: Gate
 ) -> None:
@@ -99,6 +224,24 @@ def test_a_second_run_at_once_is_no_failure(
     assert camdl.archived() == gate.all_keys()
 
 
+def test_a_run_that_is_asked_to_end_is_no_failure(
+    camdl: Installation, systemd: Systemd, gate: Gate
+) -> None:
+    """As at a shutdown: it says that it was interrupted, calls for nothing; the next goes on."""
+    with Held(gate) as held:
+        systemd.control("start", "--no-block", "camdl-download.service")
+        assert held.is_asked.wait(60)
+        systemd.control("stop", "camdl-download.service")
+    assert systemd.show("camdl-download.service", "ExecMainStatus") == "143"
+    assert systemd.show("camdl-download.service", "Result") == "success"
+    assert camdl.runs() == [("interrupted", 143)]
+    assert not systemd.has_run("camdl-failed@camdl-download.service")
+    camdl.is_sound()
+    assert systemd.start("camdl-download.service")
+    assert camdl.archived() == gate.all_keys()
+
+
+@pytest.mark.fault(36)
 def test_a_missed_time_is_caught_up_once(
     camdl: Installation, systemd: Systemd, machine: Machine, gate: Gate
 ) -> None:
@@ -120,6 +263,7 @@ def test_a_missed_time_is_caught_up_once(
     os.utime(stamp, (then.timestamp(), then.timestamp()))
     systemd.boot()
     camdl.await_everything_of(gate)
+    assert camdl.archived() == gate.all_keys()
     assert camdl.runs() == [("ok", 0), ("ok", 0)]
     assert systemd.journal("-u", "camdl-download").count("Starting camdl-download") == 1
 
@@ -130,6 +274,109 @@ def test_a_secret_is_handed_over(camdl: Installation, systemd: Systemd, machine:
     assert systemd.start("camdl-download.service")
     assert machine.file("/var/lib/camdl/other.db").exists()
     assert not camdl.database.exists()
+
+
+@pytest.fixture
+def store(network: Network) -> Iterator[PostgresStore]:
+    """An empty database of a PostgreSQL server in the machine's network."""
+    stack = ExitStack()
+    try:
+        server = network.call(lambda: stack.enter_context(Postgres()))
+        yield network.call(lambda: stack.enter_context(server.database()))
+    finally:
+        network.call(stack.close)
+
+
+def as_the_runbook_says(*arguments: str) -> str:
+    """What root types to run camdl with the secrets that are systemd's credentials."""
+    lines = RUNBOOK.read_text().splitlines()
+    begin = lines.index("    camdl() {")
+    return "\n".join([*lines[begin : lines.index("    }", begin) + 1], shlex.join(arguments)])
+
+
+def test_a_catalogue_on_postgresql(
+    systemd: Systemd, machine: Machine, network: Network, gate: Gate, store: PostgresStore
+) -> None:
+    """Its URL is a credential, which services have, and a person's commands as the runbook says."""
+    credential = "/etc/credstore/camdl.database_url"
+    machine.write(credential, store.url, 0o600)
+    camdl = Installation(machine)
+    camdl.schedule("install", "--systemd")
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        script = as_the_runbook_says("camdl", *arguments)
+        return machine.run("bash", "-c", script, check=False)
+
+    assert not systemd.start("camdl-download.service")
+    assert systemd.show("camdl-download.service", "ExecMainStatus") == "78"  # nobody has made it
+    assert (run("db", "upgrade").returncode, store.name in run("db", "current").stdout) == (0, True)
+    assert systemd.start("camdl-download.service")
+    images = camdl.data / "images"
+    assert network.call(lambda: invariants.archived(images, store)) == gate.all_keys()
+    assert run("health", "-v").returncode == 0
+    # Without the credential it is another catalogue that is asked, and that is not there.
+    plain = ("env", "--chdir=/var/lib/camdl", str(PROGRAM), "health")
+    assert machine.run(*plain, user="camdl", check=False).returncode == 2
+
+    rotated = "hunter3"
+    network.call(lambda: store.server.sql(f"ALTER ROLE {ROLE} PASSWORD '{rotated}'"))
+    assert not systemd.start("camdl-download.service")
+    assert systemd.show("camdl-download.service", "ExecMainStatus") == "74"
+    url = store.url.replace(quote(PG_PASSWORD, safe=""), rotated)
+    machine.write(f"{credential}.new", url, 0o600)
+    machine.run("mv", f"{credential}.new", credential)
+    assert systemd.start("camdl-download.service")
+    assert run("db", "current").returncode == 0
+    for secret in (quote(PG_PASSWORD, safe=""), rotated):
+        assert secret not in systemd.journal()
+
+
+def test_everything_may_be_elsewhere(systemd: Systemd, machine: Machine, gate: Gate) -> None:
+    """What the configuration names is seen inside the walls, in homes too; also the metrics' place.
+
+    And when a disk is not there any more, camdl says so itself: it is not just a unit that fails.
+    """
+    exporter, config = "/var/lib/prometheus/node-exporter", "/srv/etc/camdl.toml"
+    shell = browser.find().executable
+    machine.run("useradd", "--system", "camdl")
+    machine.run("mkdir", "-p", exporter, "/srv/etc", "/srv/browser", "/home/ops")
+    machine.run("ln", "-s", str(shell), "/srv/browser/shell")
+    # As the document on Prometheus says.
+    machine.run("chgrp", "camdl", exporter)
+    machine.run("chmod", "g+w", exporter)
+    machine.run("install", "-d", "-o", "camdl", "/home/gate/images")
+    machine.write("/home/ops/database_url", "sqlite:////var/lib/camdl/data/camdl.db")
+    settings = (
+        'database_url_file = "/home/ops/database_url"',
+        'download_dir = "/home/gate/images"',
+        'health_file = "/var/lib/camdl/.health"',
+        'browser_executable = "/srv/browser/shell"',
+        f'metrics_file = "{exporter}/camdl.prom"',
+    )
+    given = machine.file("/etc/camdl/config.toml")
+    machine.write(config, "\n".join([*settings, given.read_text()]))
+    given.unlink()
+    installation = Installation(machine)
+    installation.schedule("install", "--systemd", "--config", config)
+
+    assert systemd.start("camdl-download.service")
+    images = machine.changed("/home/gate/images")
+    assert invariants.archived(images, installation.database) == gate.all_keys()
+    metrics = machine.run("cat", f"{exporter}/camdl.prom", user="daemon").stdout
+    assert 'camdl_status{status="healthy"} 1.0' in metrics
+    assert "cannot be" not in systemd.journal("--identifier=camdl")
+    units = [str(UNITS / f"camdl-{name}.service") for name in ("download", "health")]
+    assert machine.run("systemd-analyze", "verify", *units).stderr == ""
+
+    machine.run("mv", "/home/gate/images", "/home/gate/gone")
+    assert not systemd.start("camdl-download.service")
+    assert systemd.show("camdl-download.service", "ExecMainStatus") == "74"
+    assert await_that(lambda: health(machine, "/var/lib/camdl/.health") == "critical", 60)
+
+
+def health(machine: Machine, file: str) -> str:
+    """The verdict that was written there last."""
+    return str(invariants.health(machine.file(file))["status"])
 
 
 def test_a_place_of_its_own(systemd: Systemd, machine: Machine, gate: Gate) -> None:
@@ -266,20 +513,28 @@ def test_what_a_person_has_changed_stays(
     assert not machine.file(UNITS / "camdl-health.timer").exists()
 
 
-@pytest.mark.parametrize("fault", ["program", "walls"])
+# What the service does instead, and what is said of it.
+INSTEAD = {
+    "walls": ("/no", "start camdl-health.service failed"),
+    "imports": (f"{PYTHON} -c 'import nothing'", "exited 1 and wrote no verdict into"),
+    "configuration": (f"{PROGRAM} health --write --config /no", "exited 3 and wrote no verdict"),
+}
+
+
+@pytest.mark.parametrize("fault", ["program", *INSTEAD])
 def test_an_installation_that_fails_leaves_nothing(
     systemd: Systemd, machine: Machine, fault: str
 ) -> None:
-    """Whether the user may not run camdl, or the service does not come up: all is undone."""
+    """Whether the user may not run camdl, or the service cannot do its work: all is undone."""
+    options, told = ["--program", "/root/camdl"], "The user camdl must be able to run"
+    if fault in INSTEAD:
+        command, told = INSTEAD[fault]
+        options, drop_in = [], f"[Service]\nExecStart=\nExecStart={command}\n"
+        machine.write(UNITS / "camdl-health.service.d/x.conf", drop_in)
     before = files(machine)
-    options = ["--program", "/root/camdl"]
-    if fault == "walls":
-        machine.write(
-            UNITS / "camdl-health.service.d/x.conf", "[Service]\nExecStart=\nExecStart=/no\n"
-        )
-        before, options = files(machine), []
     failed = Installation(machine).schedule("install", "--systemd", *options, check=False)
     assert failed.returncode == 78
+    assert told in failed.stderr
     assert "undone " in failed.stdout
     assert files(machine) == before
 

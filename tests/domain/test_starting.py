@@ -65,7 +65,16 @@ def test_what_systemd_says_of_timers() -> None:
     assert timers("", "system") == []
 
 
-@pytest.mark.parametrize("moment", ["@99999999999999999999", "@x", "infinity", "-1"])
+def test_times_as_words() -> None:
+    """As systemd 252 says them of timers, whatever it was asked for."""
+    shown = "Id=a.timer\nLoadState=loaded\nLastTriggerUSec=Mon 2025-09-08 20:22:30 UTC"
+    (timer,) = timers(shown, "system")
+    assert timer.last == datetime(2025, 9, 8, 20, 22, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "moment", ["@99999999999999999999", "@x", "infinity", "-1", "Mon 2025-09-31 20:22:30 UTC"]
+)
 def test_times_that_are_none(moment: str) -> None:
     """They are left out."""
     (timer,) = timers(f"Id=a.timer\nLoadState=loaded\nLastTriggerUSec={moment}", "system")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # Each makes sure, at the end of its test, of what holds after every fault.
-CAREFUL = {"program", "fresh", "ground", "month"}
+CAREFUL = {"program", "fresh", "ground", "month", "camdl"}
 
 
 def marked() -> Iterator[tuple[int, str, set[str]]]:

@@ -88,6 +88,12 @@ def test_a_wrong_password_is_told(certificate: Path) -> None:
     assert box.messages == []
 
 
+def test_a_password_that_is_not_there_is_told(certificate: Path) -> None:
+    """Where systemd's services alone have it, whoever else tries is told what is lacking."""
+    outcome = sent(server(1, certificate, password=""))
+    assert outcome == NotSent(f"127.0.0.1:1: there is no smtp_password for {USER}")
+
+
 @pytest.mark.parametrize(
     ("security", "how"),
     [

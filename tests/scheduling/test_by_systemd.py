@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,10 @@ JOBS = jobs(10)
 TIMERS = " ".join(f"camdl-{job.id}.timer" for job in JOBS)
 
 
+# It is root that asks, and nobody else that there has to be.
+_RUNUSER = 'shift 3; if [ "$1" = stat ]; then exec "$@"; fi'
+
+
 class Setup:
     """A machine's `/etc` and `/run`, and its commands."""
 
@@ -25,13 +30,24 @@ class Setup:
         self.etc, self.run, self.told = place / "etc", place / "run", list[str]()
         self.commands = commands
         (self.run / "systemd/system").mkdir(parents=True)
-        for name in ("systemctl", "systemd-sysusers", "systemd-tmpfiles", "runuser"):
+        self.verdict = place / ".health"
+        for name in ("systemd-sysusers", "systemd-tmpfiles"):
             commands.add(name)
+        commands.add("runuser", _RUNUSER)
+        self.has_it_work()
+
+    def has_it_work(self) -> None:
+        """A service that is started writes its verdict."""
+        self.commands.add("systemctl", f'case "$*" in *start*) date +%N >>"{self.verdict}";; esac')
+
+    def place(self, **options: Any) -> Place:
+        """As it is meant, but for where its verdict is."""
+        return Place(health_file=self.verdict, **options)
 
     def starter(self, place: Place | None = None, **options: bool) -> BySystemd:
         """What puts units in place."""
         hands = Hands(self.told.append, **options)
-        return BySystemd(JOBS, place or Place(), hands, etc=self.etc, run=self.run)
+        return BySystemd(JOBS, place or self.place(), hands, etc=self.etc, run=self.run)
 
     def files(self) -> set[str]:
         """What is in `/etc`."""
@@ -68,12 +84,14 @@ def test_all_is_put_in_place_and_taken_away(setup: Setup) -> None:
     assert others == [
         "systemctl daemon-reload",
         f"systemctl enable --now {TIMERS}",
+        f"runuser -u camdl -- stat --format=%i %y -- {setup.verdict}",
         "systemctl start camdl-health.service",
+        f"runuser -u camdl -- stat --format=%i %y -- {setup.verdict}",
     ]
 
     starter.put_in_place()
     assert setup.files() == ALL
-    assert setup.commands.called()[-3:] == others
+    assert setup.commands.called()[-5:] == others
 
     assert starter.take_away()
     assert setup.files() == set()
@@ -89,7 +107,8 @@ def test_all_is_put_in_place_and_taken_away(setup: Setup) -> None:
 def test_a_dry_run_changes_nothing(setup: Setup) -> None:
     """It tells what would be done, each step of it."""
     setup.starter(dry_run=True).put_in_place()
-    assert (setup.files(), setup.commands.called()) == (set(), [])
+    assert setup.files() == set()
+    assert not any(line.startswith("systemctl") for line in setup.commands.called())
     assert len(setup.told) == len(ALL) + 6
     assert all(line.startswith("would ") for line in setup.told)
 
@@ -117,15 +136,35 @@ def test_a_service_that_does_not_come_up_undoes_all(setup: Setup) -> None:
         "systemctl daemon-reload",
     ]
 
-    setup.commands.add("systemctl")
+    setup.has_it_work()
     setup.starter().put_in_place()
     setup.commands.add("systemctl", 'test "$1" != start')
     setup.commands.called()
     with pytest.raises(ConfigError):
-        setup.starter(Place(program=Path("/opt/new"))).put_in_place()
+        setup.starter(setup.place(program=Path("/opt/new"))).put_in_place()
     assert not any("disable" in line for line in setup.commands.called())
     service = setup.etc / "systemd/system/camdl-download.service"
     assert "ExecStart=/opt/camdl/bin/camdl download" in service.read_text()
+
+
+@needs_root
+def test_a_service_that_tells_no_verdict_undoes_all(setup: Setup) -> None:
+    """Its exit codes are those of verdicts, and a program that cannot even start has such too."""
+    setup.verdict.write_text("of long ago")
+    setup.commands.add("systemctl", 'case "$*" in *show*) echo 3;; esac')
+    with pytest.raises(ConfigError, match="exited 3 and wrote no verdict into /") as caught:
+        setup.starter().put_in_place()
+    assert "journalctl --unit" in caught.value.advice
+    assert setup.files() == set()
+
+
+@needs_root
+def test_a_verdict_that_was_told_just_before_is_asked_for_again(setup: Setup) -> None:
+    """Where its timer was faster, the service is started once more."""
+    second = f'case "$*" in *start*) if [ -e "{setup.etc}/1" ]; then date >"{setup.verdict}"; fi'
+    setup.commands.add("systemctl", f'{second}; touch "{setup.etc}/1";; esac')
+    setup.starter().put_in_place()
+    assert setup.commands.called().count("systemctl start camdl-health.service") == 2
 
 
 @needs_root
@@ -156,7 +195,7 @@ def test_another_user_is_told_so(setup: Setup) -> None:
 def mine(setup: Setup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ByUsersSystemd:
     """A person's own systemd."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "etc"))
-    place = Place(directory=tmp_path, user=None)
+    place = setup.place(directory=tmp_path, user=None)
     return ByUsersSystemd(JOBS, place, Hands(setup.told.append))
 
 
@@ -194,5 +233,6 @@ def test_where_a_persons_units_are(
     """Below their home, unless they have put their configuration elsewhere."""
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
-    ByUsersSystemd(JOBS, Place(directory=tmp_path, user=None), Hands(print)).put_in_place()
+    place = setup.place(directory=tmp_path, user=None)
+    ByUsersSystemd(JOBS, place, Hands(print)).put_in_place()
     assert (tmp_path / ".config/systemd/user/camdl-download.timer").exists()

@@ -113,5 +113,25 @@ def test_other_places_are_mounted() -> None:
     """What camdl writes to elsewhere, and where its Python is, are there for it."""
     place = Place(writes=(Path("/srv/a b"), Path("/mnt")), reads=(Path("/srv/python"),))
     found = settings(systemd.units(JOBS, place)["camdl-verify.service"])
-    assert ("BindPaths", '"/srv/a b" /mnt') in found
-    assert ("BindReadOnlyPaths", "/srv/python") in found
+    assert ("BindPaths", '"-/srv/a b" -/mnt') in found
+    assert ("BindReadOnlyPaths", "-/srv/python") in found
+    assert ("ProtectHome", "yes") in found
+
+
+@pytest.mark.parametrize("kind", ["reads", "writes"])
+@pytest.mark.parametrize("home", ["/home/x", "/root/y/z", "/run/user/1"])
+def test_what_is_in_a_home_can_be_mounted(kind: str, home: str) -> None:
+    """Where homes are out of reach, systemd mounts nothing below them, and says nothing."""
+    there = (Path("/srv"), Path(home))
+    place = Place(reads=there) if kind == "reads" else Place(writes=there)
+    units = systemd.units(JOBS, place)
+    for name in SERVICES:
+        assert ("ProtectHome", "read-only") in settings(units[name])
+
+
+def test_what_is_among_temporary_files_must_be_there() -> None:
+    """Services have others under that name: in these, an archive would be lost."""
+    theirs = "/var/tmp/gate"  # noqa: S108  # nothing is put there
+    place = Place(writes=(Path(theirs), Path("/var/temporary")))
+    found = settings(systemd.units(JOBS, place)["camdl-verify.service"])
+    assert ("BindPaths", f"{theirs} -/var/temporary") in found

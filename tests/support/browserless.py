@@ -72,10 +72,12 @@ class Listed(FakeSource):
 def writes_in_place() -> None:
     """How not to write: under the final name, and without waiting for the disk."""
 
-    def write(path: Path, data: bytes) -> None:
+    def write(path: Path, data: bytes, mode: int | None = None) -> None:
         with path.open("wb") as file:
             for begin in range(0, len(data), 4096):
                 os.write(file.fileno(), data[begin : begin + 4096])
+        if mode is not None:
+            path.chmod(mode)
 
     durable.replace = write
 
@@ -103,9 +105,9 @@ def silent_about_errors() -> None:
     """How not to fail: what could not be written is taken for written."""
     write = durable.replace
 
-    def try_to_write(path: Path, data: bytes) -> None:
+    def try_to_write(path: Path, data: bytes, mode: int | None = None) -> None:
         with suppress(OSError):
-            write(path, data)
+            write(path, data, mode)
 
     durable.replace = try_to_write
 

@@ -40,6 +40,18 @@ class Installation:
             return []
         return invariants.archived(self.data / "images", self.database)
 
+    def is_sound(self) -> None:
+        """Make sure of what holds of every archive, whatever has just happened to it.
+
+        The machine is on, no run is due, and what has just ended its work goes away.
+        """
+        invariants.sound(self.data / "images", self.database, self.data / "images/.health")
+        lock = self._home / "data/camdl.lock"
+        if self.machine.changed(lock).exists():  # no run is left that holds it
+            self.machine.run("flock", "--timeout", "30", str(lock), "true")
+        assert await_that(lambda: not self.machine.processes(f"{PROGRAM}\0download"))
+        assert await_that(lambda: not self.machine.processes("--type=renderer"))
+
     def runs(self, verb: str = "download") -> list[tuple[str | None, int | None]]:
         """Outcome and exit code of each recorded run of `verb`, the oldest first."""
         if not self.database.exists():

@@ -115,6 +115,8 @@ def test_a_check_tells_who_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     ]
     monkeypatch.setattr("camdl.verbs.config.find_spec", lambda _: None)
     assert "  Apprise    tgram://***; lacking: pip install 'camdl[alerts]'" in check(loaded, NOW)
+    loaded = loaded_from(tmp_path, ALERTS.replace('smtp_password = "hunter2"', ""))
+    assert "(by mail.example.org); lacking here: smtp_password\n" in check(loaded, NOW)
     assert "When something" not in check(loaded_from(tmp_path), NOW)
 
 

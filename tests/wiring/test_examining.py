@@ -164,10 +164,11 @@ def test_a_disk_that_is_full(here: SetUp, warning: float, critical: float, grade
 
 
 def test_directories_of_every_setting(here: SetUp) -> None:
-    """The log's too, and that of the database if it is a file."""
-    here.write('log_file = "log/camdl.log"')
+    """Those of the log and the metrics too, and that of the database if it is a file."""
+    here.write('log_file = "log/camdl.log"', 'metrics_file = "prom/camdl.prom"')
     (one,) = here.look("directories")
     assert f"{Path.cwd()}/log" in one.said
+    assert f"{Path.cwd()}/prom" in one.said
     here.write('database_url = "postgresql://127.0.0.1:1/camdl"', 'lock_file = "a/camdl.lock"')
     (one,) = here.look("directories")
     assert f"{Path.cwd()}/data, " not in one.said

@@ -78,8 +78,45 @@ def test_only_what_is_elsewhere_is_mentioned(home: Path) -> None:
         CAMDL_LOCK_FILE="/srv/lock/camdl",
         DATABASE_URL="sqlite:////srv/gate/camdl.db",
         CAMDL_DIAGNOSTICS_DIR=f"{HOME}/diagnostics",
+        CAMDL_METRICS_FILE="../prometheus/node-exporter/camdl.prom",
+        CAMDL_LOG_FILE="log/camdl.log",
     )
-    assert place(settings).writes == (Path("/srv/gate"), Path("/srv/lock"))
+    found = place(settings)
+    exporters = Path("/var/lib/prometheus/node-exporter")
+    assert found.writes == (Path("/srv/gate"), Path("/srv/lock"), exporters)
+    assert found.health_file == Path("/srv/gate/.health")
+
+
+def test_what_the_configuration_needs_is_to_be_read(home: Path) -> None:
+    """Itself, certificates, secrets and the browser, and where links to them lead."""
+    names = ("camdl.toml", "ca.pem", "secret", "browser/shell")
+    for name in names:
+        (home / name).parent.mkdir(exist_ok=True)
+        (home / name).write_text("")
+    (home / "secret").write_text("postgresql://db.example/camdl")
+    (home / "links").mkdir()
+    for name in names:
+        (home / "links" / Path(name).name).symlink_to(home / name)
+    (home / "links/camdl.toml").write_text(
+        f'alert_ca_file = "{home}/links/ca.pem"\n'
+        f'database_url_file = "{home}/other/../links/secret"\n'
+        f'browser_executable = "{home}/links/shell"\n'
+    )
+    (home / "other").mkdir()
+    file = home / "links/camdl.toml"
+    whole = {home / "links", *(home / name for name in names[:3]), home / "browser"}
+    assert set(place(loaded(file)).reads) == whole
+
+
+def test_what_is_seen_anyway_is_not_mentioned(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is the system's, or is written to; and a browser that is only named is the system's."""
+    file = home / "images/camdl.toml"
+    file.parent.mkdir()
+    file.write_text(f'download_dir = "{home}/images"\nbrowser_executable = "chromium"\n')
+    assert place(loaded(file)).reads == ()
+    file.write_text("")
+    monkeypatch.setattr(scheduling, "_SYSTEMS_OWN", (*scheduling._SYSTEMS_OWN, home))
+    assert place(loaded(file)).reads == ()
 
 
 def test_a_python_of_its_own_is_to_be_read(home: Path) -> None:

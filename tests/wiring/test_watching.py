@@ -156,7 +156,13 @@ def test_the_health_is_written_where_the_settings_say(home: Path) -> None:
 
 
 def test_metrics_are_written_beside_it_if_they_are_wanted(home: Path) -> None:
-    """Both say the same of the same moment."""
+    """Both say the same of the same moment; Prometheus's collector is another user."""
+    umask = os.umask(0o027)
+    try:
+        watching.look_and_tell(loaded(CAMDL_METRICS_FILE="here/camdl.prom"))
+    finally:
+        os.umask(umask)
+    assert (home / "here/camdl.prom").stat().st_mode & 0o777 == 0o644
     settings = loaded(CAMDL_METRICS_FILE="here/camdl.prom", CAMDL_HEALTH_FILE="here/.health")
     verdict, error = watching.look_and_tell(settings)
     assert error is None
