@@ -223,6 +223,7 @@ def test_alerts_come_from_the_containers(project: Project, gate: Gate) -> None:
         tried = project.camdl("alert", "test")
         assert (tried.returncode, tried.stdout.count(": sent")) == (0, 2), tried
         assert await_that(lambda: "/ping/download" in hook.paths(), _SECONDS), project.logs()
+        assert "others may read" not in project.camdl("doctor").stdout
         hook.posts.clear()
 
         elsewhere = site_config(gate).replace(f":{gate.port}/", f":{free_port()}/")
