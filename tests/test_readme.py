@@ -42,8 +42,44 @@ BLOCK = re.compile(r"^```(?P<kind>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.D
 ELLIPSIS = "…"
 # What a day of a stream looks like depends on the hour.
 STRIP = re.compile(r"\d\d:\d\d[ █×─·]*")
-# What the doctor says of these depends on the machine.
-OF_THE_MACHINE = {"camdl", "browser", "directories", "disk", "clock", "schedule"}
+# What the doctor says of these depends on the machine: each line of theirs is one of these.
+_JOBS = r"(?:download|cleanup|health|verify|, | and )+"
+_NAME, _BY = r"(?:download|cleanup|health|verify)", r"(?:systemd|your systemd|your crontab|/\S+)"
+OF_THE_MACHINE = {
+    "camdl": [r"✔ \d+\.\d+\.\d+ with Python \d+\.\d+\.\d+ \(/\S+\) on Linux \d+\.\d+\.\d+\S*"],
+    "browser": [
+        r"! camdl runs as root, so the browser's sandbox is off: run it as a user of its own",
+        r"→ Have it run as a user of its own, which this makes: camdl schedule install",
+        r"! the system gives camdl no namespaces of its own, so the browser's sandbox is off: .+",
+        r"→ As root: sysctl -w \S+=\d+(?: \S+=\d+)*",
+        r"✔ /\S+ \d+\.\d+\.\d+\.\d+ drew a page (?:without|in) its sandbox after \d+\.\d s",
+    ],
+    "directories": [
+        r"✔ /\S+/data/images, /\S+/data, /\S+/data/diagnostics, /\S+: \w+ can write there"
+    ],
+    "disk": [
+        r"[✔!] \d+ % of the disk is used, \d+\.\d GB are free",
+        r"[✔!] \d+ % of its inodes are used",
+        r"→ See what would go: camdl cleanup --min-free 20 --dry-run",
+    ],
+    "clock": [
+        r"✔ the clock is kept right",
+        r"! whether the clock is kept right cannot be asked here",
+        r"! nothing keeps this machine's clock right",
+        r"→ As root: timedatectl set-ntp true \(or: apt-get install -y systemd-timesyncd\)",
+    ],
+    "schedule": [
+        rf"! {_JOBS}: what starts (?:it|them) was not found, but (?:it|they) ran in time",
+        rf"! {_JOBS}: nothing here starts (?:it|them)",
+        r"→ Have them started: camdl schedule install",
+        rf"! {_NAME}: {_BY} starts it every [\w ]+, and no run of it is recorded yet",
+        rf"✔ {_BY} starts {_JOBS}",
+        rf"! {_NAME}: {_BY}(?:, {_BY})* and {_BY} start it: twice",
+        r"→ Leave one: camdl schedule uninstall",
+        r"✔ the last timer fired [\w ]+ ago",
+    ],
+}
+TOTAL = r"\d+ checks: (?:\d+ (?:is|are) worth knowing|all is fine)"
 # The day on which the examples were run: what they say of the day before is meant so.
 DAY_OF_EXAMPLES = date(2026, 11, 24)
 PAGE, UNREACHED = "http://127.0.0.1:8765/gate?stream=", "could not be reached"
@@ -184,16 +220,24 @@ def test_examples_print_what_they_show(home: Path, told_home: Path) -> None:
 
 
 def findings(text: str) -> list[tuple[str, list[str]]]:
-    """The checks of an examination in their order, and what was found where that is the same."""
+    """The checks of an examination in their order, with what was found and what to do about it.
+
+    But for what depends on the machine, which has one of its forms.
+    """
     found: list[tuple[str, list[str]]] = []
-    for line in text.splitlines()[:-1]:  # the last one counts
-        sign, name, said = line[0], line[2:15].strip(), line[16:]
-        if sign == " ":
-            continue  # what to do
-        if name:
+    *lines, total = text.splitlines()
+    for line in lines:
+        is_remedy = line.startswith("  →")
+        if not is_remedy and (name := line[2:15].strip()):
             found.append((name, []))
-        if found[-1][0] not in OF_THE_MACHINE:
-            found[-1][1].append(masked(f"{sign} {said}"))
+        check, told = found[-1]
+        said = line.strip() if is_remedy else f"{line[0]} {line[16:]}"
+        if forms := OF_THE_MACHINE.get(check):
+            assert any(re.fullmatch(form, said) for form in forms), (check, said)
+        else:
+            told.append(masked(said))
+    assert re.fullmatch(TOTAL, total), total
+    assert int(total.split()[0]) == len(found)
     return found
 
 
@@ -285,3 +329,27 @@ def test_a_difference_is_noticed() -> None:
     assert agrees("a\n…\nb 1\n", "a\nwhatever\nmore\nb 2\n")
     assert not agrees("2 streams: 4 new\n", "2 streams: 4 old\n")
     assert not agrees("a\nb\n", "a\n")
+
+
+@pytest.mark.parametrize(
+    ("is_so", "was_so"),
+    [
+        ("nothing keeps this machine's clock right", "nobody keeps this machine's clock right"),
+        ("timedatectl set-ntp true", "timedatectl set-ntp yes"),
+        ("worth knowing", "worth a look"),
+        ("14 checks", "13 checks"),
+    ],
+)
+def test_an_old_word_of_the_doctor_is_noticed(is_so: str, was_so: str) -> None:
+    """What depends on the machine may differ, and is held to the words that there are."""
+    (shown,) = (one.output for one in RUNS if one.command == "camdl doctor")
+    assert findings(shown)
+    assert is_so in shown
+    with pytest.raises(AssertionError):
+        findings(shown.replace(is_so, was_so))
+
+
+def test_an_old_remedy_of_the_doctor_is_noticed() -> None:
+    """Also where it is the same everywhere."""
+    (shown,) = (one.output for one in RUNS if one.command == "camdl doctor")
+    assert findings(shown.replace("camdl alert test", "camdl alert try")) != findings(shown)

@@ -19,6 +19,9 @@ IMAGE = f"camdl:{__version__}"
 _HEAD = """\
 # Starts camdl in a cluster: kubectl apply -f this file. Set the image to yours, and see to it that
 # all of it runs on one node, or that the volume can be mounted by many.
+#
+# What nobody else may know is in a Secret called camdl. None of its keys need be there, nor itself:
+# {secrets}.
 apiVersion: v1
 kind: PersistentVolumeClaim
 metadata:
@@ -41,6 +44,7 @@ data:
 # Chromium puts its processes into namespaces of their own. Container runtimes keep everybody from
 # making any unless they have a profile that allows it, and Chromium without its sandbox is worse.
 _SECCOMP = {True: "Unconfined", False: "RuntimeDefault"}
+_CREDENTIALS = "/run/credentials"
 _MEMORY = {True: "2Gi", False: "512Mi"}
 _JOB = """\
 ---
@@ -87,12 +91,9 @@ spec:
               env:
                 - name: HOME
                   value: /tmp
-                - name: DATABASE_URL
-                  valueFrom:
-                    secretKeyRef:
-                      name: camdl
-                      key: database_url
-                      optional: true
+                # Files, as what is in the environment is the browser's to read too.
+                - name: CREDENTIALS_DIRECTORY
+                  value: {credentials}
               securityContext:
                 allowPrivilegeEscalation: false
                 readOnlyRootFilesystem: true
@@ -111,6 +112,9 @@ spec:
                 - name: config
                   mountPath: /etc/camdl
                   readOnly: true
+                - name: secrets
+                  mountPath: {credentials}
+                  readOnly: true
                 - name: tmp
                   mountPath: /tmp
                 - name: shm
@@ -122,6 +126,11 @@ spec:
             - name: config
               configMap:
                 name: camdl
+            - name: secrets
+              secret:
+                secretName: camdl
+                optional: true
+                defaultMode: 0440
             - name: tmp
               emptyDir: {{}}
             - name: shm
@@ -133,9 +142,8 @@ spec:
 
 def manifest(jobs: Sequence[Job], place: Place, image: str, interval_minutes: int) -> str:
     """All of it as YAML, which begins at the configured interval; times of day are UTC."""
-    return _HEAD.format(minutes=interval_minutes) + "".join(
-        _cron_job(job, place, image) for job in jobs
-    )
+    head = _HEAD.format(minutes=interval_minutes, secrets=", ".join(place.secrets))
+    return head + "".join(_cron_job(job, place, image) for job in jobs)
 
 
 def _cron_job(job: Job, place: Place, image: str) -> str:
@@ -152,4 +160,5 @@ def _cron_job(job: Job, place: Place, image: str) -> str:
         # A list of texts in JSON is one in YAML.
         command=json.dumps(list(place.command(job))),
         directory=json.dumps(str(place.directory)),
+        credentials=_CREDENTIALS,
     )

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from camdl.domain.sites import Stream
 
 _OTHERS_MAY_READ = 0o077
+# Where systemd and container engines show a process secrets that nobody else sees there, whatever
+# the rights of the files are: they are not for it to change.
+_HANDED_OVER = (Path("/run/credentials"), Path("/run/secrets"))
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 # What is asked for where no site is known.
 _ANY_ZONES = ("UTC", "America/Los_Angeles")
@@ -117,6 +120,8 @@ def _readable_secrets(loaded: Loaded) -> Iterator[Finding]:
         is_secret = TOP[name].hide(written) != written
         in_config = loaded.file if str(loaded.file) == value.where and is_secret else None
         file = value.file or in_config
+        if file and any(file.is_relative_to(place) for place in _HANDED_OVER):
+            continue
         if file and file.stat().st_mode & _OTHERS_MAY_READ:
             yield bad(f"others may read {file}, which holds {name}", f"chmod 600 {file}")
 

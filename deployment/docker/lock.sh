@@ -21,7 +21,7 @@ write() {
     mv "deployment/docker/$1.new" "deployment/docker/$1"
 }
 
-compile --extra postgres pyproject.toml |
+compile --extra alerts --extra postgres pyproject.toml |
     write requirements.lock "What camdl needs in its image."
 python3 -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' |
     compile - |

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -28,6 +29,7 @@ CRON_FILE = "/etc/cron.d/camdl"
 CRONTAB = ROOT / "crontab.example"
 DAY_BEFORE = datetime(2025, 9, 7, 23, 59, tzinfo=UTC)
 JOBS = jobs(10)
+RUNBOOK = (ROOT / "deployment/RUNBOOK.md").read_text()
 
 
 def before(job: Job) -> tuple[str, ...]:
@@ -202,14 +204,30 @@ def test_a_persons_own_crontab(camdl: Installation, machine: Machine, gate: Gate
 
 
 def test_logs_are_rotated(camdl: Installation, machine: Machine) -> None:
-    """Where cron's lines end in a log, logrotate takes the shipped snippet and keeps it small."""
+    """As the runbook says: camdl's own log, and one that cron's lines end in."""
+    config = "/etc/camdl/config.toml"
+    settings = 'log_file = "/var/log/camdl/camdl.log"\nlog_backups = 0\n'
+    assert all(f"`{line}`" in RUNBOOK for line in settings.splitlines())
     machine.write("/etc/logrotate.d/camdl", (ROOT / "deployment/logrotate/camdl").read_text())
     machine.start("cron", "-f")
     camdl.schedule("install", "--cron")
-    machine.run("install", "-d", "-o", "camdl", "-g", "camdl", "-m", "750", "/var/log/camdl")
-    machine.run("sh", "-c", "echo said >/var/log/camdl/camdl.log")
-    machine.run("chown", "camdl:", "/var/log/camdl/camdl.log")
+    (makes_directory,) = re.findall(r"^    (install .*/var/log/camdl)$", RUNBOOK, re.MULTILINE)
+    machine.run(*makes_directory.split())
+    machine.write(config, settings + machine.file(config).read_text())
+
+    def download() -> None:
+        line = f"cd && {{ echo said; {PROGRAM} download; }} >>/var/log/camdl/cron.log 2>&1"
+        machine.run("sh", "-c", line, user="camdl")
+
+    download()
+    logs = [machine.file(f"/var/log/camdl/{name}.log") for name in ("camdl", "cron")]
+    before = [log.read_text() for log in logs]
+    assert ("2 saved" in before[0], before[1]) == (True, "said\n")
     machine.run("logrotate", "--force", "/etc/logrotate.d/camdl")
-    log = machine.file("/var/log/camdl/camdl.log")
-    assert (log.read_text(), log.with_suffix(".log.1").read_text()) == ("", "said\n")
-    assert log.stat().st_uid == machine.file("/var/lib/camdl").stat().st_uid
+    assert [log.read_text() for log in logs] == ["", ""]
+    assert [log.with_suffix(".log.1").read_text() for log in logs] == before
+    download()
+    after = [log.read_text() for log in logs]
+    assert ("0 new" in after[0], after[1]) == (True, "said\n")
+    owner = machine.file("/var/lib/camdl").stat().st_uid
+    assert {log.stat().st_uid for log in logs} == {owner}

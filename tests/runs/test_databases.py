@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import closing
 from datetime import timedelta
 from subprocess import PIPE
 from typing import TYPE_CHECKING
 
 import pytest
+from alembic import command as alembic
 
+from camdl.catalogue import schema
+from camdl.catalogue.database import Database
 from camdl.catalogue.tables import SCHEMA
 from tests.support.processes import marking, survivors
 from tests.support.program import Program
@@ -116,6 +120,43 @@ def lose(program: Program, store: Store) -> None:
         shutil.rmtree(program.home / "data")
     else:
         store.sql("DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
+
+
+def test_an_archive_of_an_older_version(program: Program, blank: Store, gate: Gate) -> None:
+    """A file is brought up to date by the first run, a server by a command; nothing goes before.
+
+    All that the archive had is still known after it, and nothing comes twice.
+    """
+    begin(program, blank)
+    said(program, "download")
+    facts = blank.sql(FACTS)
+    make_older(blank, "0001")
+    gate.asked.clear()
+    gate.take(2, 5, 15)
+    if blank.url.startswith("postgresql:"):
+        done = program.run("download")
+        assert (done.returncode, done.stdout) == (78, "")
+        assert f"the database {blank.name} has the schema of an older camdl" in done.stderr
+        assert "Run: camdl db upgrade" in done.stderr
+        assert (gate.asked, blank.sql(FACTS)) == ([], facts)
+        assert "has the schema of an older camdl" in said(program, "health", code=2)
+        assert said(program, "db", "upgrade") == f"{blank.name}: schema 0001 -> {SCHEMA}\n"
+    said(program, "download")
+    assert len(gate.asked) == len(gate.streams)
+    assert set(facts) < set(blank.sql(FACTS))
+    assert program.archived() == gate.all_keys()
+    assert program.runs() == [("ok", 0), ("ok", 0)]
+    totals = "SELECT subject, amount FROM totals WHERE name = 'captures' ORDER BY subject"
+    assert blank.sql(totals) == [("in_gate", 3), ("out_gate", 3)]
+    said(program, "verify", "--full")
+    assert said(program, "health").startswith("camdl OK - 2 streams")
+
+
+def make_older(store: Store, revision: str) -> None:
+    """Have the catalogue in `store` as an older version of camdl has left it."""
+    database = Database(store.url)
+    with closing(database), database.migration() as connection:
+        alembic.downgrade(schema._config(connection), revision)
 
 
 def test_every_way_to_say_where_the_catalogue_is(

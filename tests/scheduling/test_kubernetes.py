@@ -10,6 +10,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from camdl.config.layers import SECRETS
 from camdl.domain.schedule import jobs
 from camdl.scheduling import kubernetes
 from camdl.scheduling.place import Place
@@ -67,6 +68,24 @@ def test_each_job_runs_alone_and_without_rights() -> None:
         assert container["securityContext"]["readOnlyRootFilesystem"] is True
         assert container["securityContext"]["allowPrivilegeEscalation"] is False
         assert container["resources"]["limits"].keys() == {"cpu", "memory"}
+
+
+def test_secrets_are_files_that_need_not_be_there() -> None:
+    """Any of them is found by itself; none is in the environment of what camdl starts."""
+    _, _, *cron_jobs = documents(Place())
+    for its_pod in map(pod, cron_jobs):
+        (container,) = its_pod["containers"]
+        environment = {one["name"]: one["value"] for one in container["env"]}
+        assert environment.keys() == {"HOME", "CREDENTIALS_DIRECTORY"}
+        (mount,) = (one for one in container["volumeMounts"] if one["name"] == "secrets")
+        assert mount["mountPath"] == environment["CREDENTIALS_DIRECTORY"]
+        assert mount["readOnly"] is True
+        (volume,) = (one["secret"] for one in its_pod["volumes"] if one["name"] == "secrets")
+        # The group in which the pod runs may read it, and nobody else.
+        assert volume == {"secretName": "camdl", "optional": True, "defaultMode": 0o440}
+        assert its_pod["securityContext"]["fsGroup"] == its_pod["securityContext"]["runAsGroup"]
+    head, _, _ = SHIPPED.read_text().partition("apiVersion")
+    assert all(secret in head for secret in SECRETS)
 
 
 def test_a_remark_is_there_to_be_read() -> None:

@@ -11,6 +11,7 @@ import pytest
 from camdl.demo.run import site_config
 from camdl.domain.examination import Finding, Grade
 from camdl.ops.lock import FileLock
+from camdl.wiring import examining
 from camdl.wiring.examining import checks
 from tests.support.catalogues import empty_catalogue, sql
 from tests.support.gate import Gate
@@ -127,6 +128,20 @@ def test_secrets_that_others_may_read(here: SetUp, tmp_path: Path) -> None:
     _, one = here.look("configuration")
     assert one.said == "others may read camdl.toml, which holds alert_webhook_url"
     here.write('database_url = "postgresql://camdl@127.0.0.1/camdl"')
+    assert grades(here.look("configuration")) == [Grade.FINE]
+
+
+def test_secrets_that_were_handed_over(
+    here: SetUp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What shows them to camdl alone has its own ways to keep others away."""
+    secret = tmp_path / "run/secrets/database_url"
+    secret.parent.mkdir(parents=True)
+    secret.write_text("postgresql://camdl:hunter2@127.0.0.1/camdl")
+    secret.chmod(0o644)
+    here.write(f'database_url_file = "{secret}"')
+    assert grades(here.look("configuration")) == [Grade.FINE, Grade.BAD]
+    monkeypatch.setattr(examining, "_HANDED_OVER", (secret.parent,))
     assert grades(here.look("configuration")) == [Grade.FINE]
 
 

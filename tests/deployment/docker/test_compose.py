@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -19,6 +20,7 @@ from camdl.domain.schedule import jobs
 from camdl.errors import ExitCode
 from tests.deployment.docker.locks import DOCKER
 from tests.support import invariants
+from tests.support.hook import Hook
 from tests.support.processes import await_that
 from tests.support.root import needs_root
 
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 pytestmark = needs_root
 
 JOBS = ("download", "cleanup", "verify", "health")
+RUNBOOK = (DOCKER.parent / "RUNBOOK.md").read_text()
 _SECONDS = 120
 _BACKUP = "/tmp/camdl.dump"  # noqa: S108  # in the database's container
 
@@ -48,7 +51,7 @@ class Project:
         self.engine = engine
         self.directory = directory
         shutil.copytree(DOCKER, directory)
-        (directory / "config/config.toml").write_text(site_config(gate))
+        self.configure(site_config(gate))
         self._port = free_port()
         self.new_secrets()
         config = yaml.safe_load(self.compose("--profile=command", "config"))
@@ -66,6 +69,23 @@ class Project:
         url = self.directory / "secrets/database_url"
         url.write_text(url.read_text().replace("@database/", f"@database:{self._port}/"))
         return (self.directory / "secrets/database_password").read_text()
+
+    def configure(self, config: str) -> None:
+        """These are the settings; a run that begins has either these or those before."""
+        new = self.directory / "new.toml"
+        new.write_text(config)
+        new.replace(self.directory / "config/config.toml")
+
+    def secret(self, name: str, value: str) -> None:
+        """Give camdl one more, as the runbook says."""
+        (command,) = re.findall(r"^    (install .*secrets/camdl/)", RUNBOOK, re.MULTILINE)
+        subprocess.run(
+            ["bash", "-c", f"{command}{name}"],
+            cwd=self.directory,
+            input=f"{value}\n",
+            text=True,
+            check=True,
+        )
 
     @staticmethod
     def _adapt(service: dict[str, Any]) -> None:
@@ -190,6 +210,33 @@ def test_the_services(project: Project, gate: Gate) -> None:
     project.compose("stop", "--timeout=20")
     assert project.state("cleanup")["ExitCode"] == ExitCode.SIGTERM
     assert project.state("database")["ExitCode"] == 0
+
+
+def test_alerts_come_from_the_containers(project: Project, gate: Gate) -> None:
+    """By web hook and by Apprise, and a dead man's switch, whose addresses are in files."""
+    with Hook() as hook:
+        project.secret("alert_webhook_url", f"{hook.origin}/hook")
+        project.secret("alert_apprise_urls", f"json://{hook.origin.partition('//')[2]}/apprise")
+        project.secret("ping_url", f"{hook.origin}/ping/{{job}}")
+        project.up()
+        assert await_that(lambda: project.camdl("health").returncode == 0, _SECONDS), project.logs()
+        tried = project.camdl("alert", "test")
+        assert (tried.returncode, tried.stdout.count(": sent")) == (0, 2), tried
+        assert await_that(lambda: "/ping/download" in hook.paths(), _SECONDS), project.logs()
+        assert "others may read" not in project.camdl("doctor").stdout
+        hook.posts.clear()
+
+        elsewhere = site_config(gate).replace(f":{gate.port}/", f":{free_port()}/")
+        quickly = "alert_after = 1\nmax_retries = 1\nretry_delay_seconds = 0\n"
+        project.configure(quickly + elsewhere)
+        told = ("/hook", "/apprise", "/ping/download/fail")
+        assert await_that(lambda: set(told) <= set(hook.paths()), _SECONDS), project.logs()
+        alert, same = (
+            next(one.json for one in hook.posts if one.path == path) for path in told[:2]
+        )
+    assert alert["event"] == "alert"
+    assert {"in_gate", "out_gate"} <= {one["name"] for one in alert["subjects"]}
+    assert same["title"] == alert["title"]
 
 
 def test_another_password(project: Project, gate: Gate) -> None:

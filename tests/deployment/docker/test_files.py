@@ -17,6 +17,7 @@ import yaml
 from packaging.requirements import Requirement
 
 import camdl
+from camdl.config.layers import SECRETS
 from tests.deployment.docker.locks import DOCKER, requirements
 
 ROOT = DOCKER.parents[1]
@@ -52,9 +53,10 @@ def services() -> dict[str, dict[str, Any]]:
 
 
 def test_the_lock_satisfies_what_camdl_needs() -> None:
-    """Each dependency of camdl and of its extra for PostgreSQL, in a version that it allows."""
+    """Each dependency of camdl and of the extras that work needs, in a version that it allows."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    needed = [*project["dependencies"], *project["optional-dependencies"]["postgres"]]
+    extras = project["optional-dependencies"]
+    needed = [*project["dependencies"], *extras["alerts"], *extras["postgres"]]
     lock = requirements("requirements.lock")
     assert not unsatisfied(needed, lock)
     assert "psycopg-binary" in lock
@@ -130,6 +132,16 @@ def test_passwords_are_in_no_environment(services: dict[str, dict[str, Any]]) ->
     assert not re.search(r"://|PASSWORD\"", environment)
 
 
+def test_other_secrets_may_be_there(services: dict[str, dict[str, Any]]) -> None:
+    """Each of camdl's containers looks for them in a directory, in which there need be none."""
+    assert (DOCKER / "secrets/camdl").is_dir()
+    for name in _OURS:
+        service = services[name]
+        place = service["environment"]["CREDENTIALS_DIRECTORY"]
+        assert f"{DOCKER}/secrets/camdl:{place}:ro" in service["volumes"], name
+    assert "secrets" not in "".join(services["database"]["volumes"])
+
+
 def test_the_order_of_the_start(services: dict[str, dict[str, Any]]) -> None:
     """The database first, then its schema, then the jobs, which come back by themselves."""
     healthy, done = (
@@ -167,7 +179,8 @@ def test_secrets_are_made(tmp_path: Path) -> None:
     assert made_by(script, "--replace") != first
     assert stat.S_IMODE((tmp_path / "secrets").stat().st_mode) == 0o700
     names = {file.name for file in (tmp_path / "secrets").iterdir()}
-    assert names == {"database_password", "database_url"}
+    assert names == {"camdl", "database_password", "database_url"}
+    assert stat.S_IMODE((tmp_path / "secrets/camdl").stat().st_mode) == 0o755
 
 
 def made_by(script: Path, *arguments: str) -> str:
@@ -183,5 +196,6 @@ def made_by(script: Path, *arguments: str) -> str:
 
 def test_secrets_are_never_committed() -> None:
     """git does not see what is made here."""
-    private = ("secrets/database_url", "secrets/database_password", "config/config.toml")
-    assert run("git", "check-ignore", *private).split() == list(private)
+    own = [f"secrets/camdl/{name}" for name in SECRETS]
+    private = ["secrets/database_url", "secrets/database_password", *own, "config/config.toml"]
+    assert run("git", "check-ignore", *private).split() == private

@@ -101,6 +101,15 @@ def test_every_alert_is_tested() -> None:
         assert re.search(rf"alertname: {alert}\n\s+exp_alerts:\n\s+- exp_labels", tests), alert
 
 
+def test_the_runbook_says_what_to_do_about_every_alert() -> None:
+    """Each has its row, and there is none for one that there is no more."""
+    alerts = re.findall(r"- alert: (\w+)", RULES.read_text())
+    _, section = RUNBOOK.read_text().split("\n## What each of Prometheus' alerts means\n")
+    section, _, _ = section.partition("\n## ")
+    rows = re.findall(r"^\| `(\w+)` \| [^|]+ \| [^|]+ \|$", section, re.MULTILINE)
+    assert rows == alerts
+
+
 @pytest.mark.parametrize(
     ("right", "wrong"),
     [("> 1800", "> 18000"), ("unless on (instance)", "and on (instance)"), ("== 2", "== 1")],

@@ -7,40 +7,28 @@ import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from camdl.domain.alerts import subject_of
+from camdl.domain.notices import name_of
 from camdl.ops.lock import FileLock
 from tests.support.catalogues import SqliteStore, Store
 from tests.support.postgres import PASSWORD, PostgresStore
 from tests.support.processes import marking, survivors
 from tests.support.program import Program
+from tests.support.runbook import PART, commands, section
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.support.gate import Gate
     from tests.support.postgres import Postgres
 
-RUNBOOK = (Path(__file__).parents[3] / "deployment" / "RUNBOOK.md").read_text()
-SECTION = re.compile(r"^## (?P<title>.+)\n(?P<text>(?:(?!## ).*\n?)*)", re.MULTILINE)
-# What a part is of: its first words, up to a stop.
-PART = re.compile(r"^\*\*(?P<name>[^*]+)\.\*\*", re.MULTILINE)
 FACTS = "SELECT stream, captured_at, key, sha256, bytes, width, height FROM captures ORDER BY key"
 PINS = "SELECT id, stream, starts_at, ends_at, note FROM pins"
-
-
-def commands(title: str, *parts: str) -> list[str]:
-    """The commands of a section, in order: those before its first part, and those of `parts`."""
-    (text,) = (one["text"] for one in SECTION.finditer(RUNBOOK) if one["title"] == title)
-    first, *others = PART.split(text)
-    named = dict(zip(others[::2], others[1::2], strict=True))
-    texts = [first, *(text for name, text in named.items() if name in parts)]
-    found = [re.findall(r"^    (.+)$", text, re.MULTILINE) for text in texts]
-    assert all(found[1:]), (title, parts)
-    return [command for some in found for command in some]
 
 
 class Operator:
@@ -248,10 +236,55 @@ def test_from_sqlite_to_postgresql(tmp_path: Path, gate: Gate, postgres: Postgre
     assert person.program.database.exists()
 
 
+def test_an_archive_that_is_moved(person: Operator, kind: str, gate: Gate) -> None:
+    """It is whole, goes on where it is now, and leaves the old place as it was."""
+    program = person.program
+    person.does("camdl download")
+    person.does('camdl pin in_gate --from 2025-09-08 --to 2025-09-09 --note "accident"')
+    person.does(commands("Restore")[0])
+    catalogue, images = commands("Back up", kind, "Images")
+    if kind == "SQLite":
+        person.does(catalogue)
+        person.does("cp backups/camdl-DAY.db elsewhere/camdl.db")
+        program.database = program.home / "elsewhere/camdl.db"
+    person.does(images)
+    old, program.images = program.images, program.home / "elsewhere/images"
+    program.health_file = program.images / ".health"
+    left = sorted(old.rglob("*"))
+    store = store_of(person)
+    facts, pins = store.sql(FACTS), store.sql(PINS)
+    program.configure(gate)
+    checks, verifies, goes_on = commands("Move the archive")
+    assert str(program.images) in person.does("camdl config show")
+    person.does(checks)
+    person.does(verifies)
+    gate.asked.clear()
+    gate.take(2, 5, 15)
+    person.does(goes_on)
+    assert len(gate.asked) == 2
+    assert program.archived() == gate.all_keys()
+    assert set(facts) < set(store.sql(FACTS))
+    assert store.sql(PINS) == pins
+    assert program.health()["status"] == "healthy"
+    assert sorted(old.rglob("*")) == left
+    # The mark without which nothing is ever deleted has come along.
+    person.does("camdl cleanup")
+
+
+def test_what_alerts_call_the_checks() -> None:
+    """What the runbook says that an alert names is what it names."""
+    told, _, table = section("What each check means").partition("\n| check |")
+    for check in re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE):
+        real = check.replace("JOB", "download")
+        real = real.replace("site.NAME", "site.draydog").replace("NAME", "in_gate")
+        name = name_of(subject_of(real))
+        assert name == check or re.search(rf"`{name}`\s+is[^,]*`{re.escape(real)}`", told), check
+
+
 def test_every_command_of_these_sections_is_tried() -> None:
     """None is overlooked because its part has another name."""
     for title in ("Back up", "Restore"):
-        (text,) = (one["text"] for one in SECTION.finditer(RUNBOOK) if one["title"] == title)
+        text = section(title)
         parts = [found["name"] for found in PART.finditer(text)]
         tried = {"SQLite", "PostgreSQL", "Images", "Then", "No backup of the catalogue"}
         assert set(parts) <= tried
