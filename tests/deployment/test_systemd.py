@@ -6,12 +6,11 @@ import json
 import os
 import re
 import shlex
-import threading
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
@@ -19,6 +18,7 @@ import pytest
 from camdl.domain.schedule import jobs
 from camdl.sources import browser
 from tests.support import invariants
+from tests.support.gate import Held
 from tests.support.hook import Hook
 from tests.support.http import self_signed
 from tests.support.installation import Installation
@@ -191,25 +191,6 @@ def test_a_configuration_that_is_wrong_is_a_failure(
     assert systemd.show(CALLED, "ExecMainStatus") == "3"
     assert "camdl: " in systemd.journal("-u", "camdl-download")
     assert "camdl UNKNOWN - " in systemd.journal("-u", CALLED)
-
-
-class Held:
-    """The images of `gate` are held back inside the `with`, once `is_asked` for the first."""
-
-    def __init__(self, gate: Gate) -> None:
-        self._gate, self._may_go, self.is_asked = gate, threading.Event(), threading.Event()
-
-    def __enter__(self) -> Self:
-        self._gate.meanwhile = self._hold
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._gate.meanwhile = lambda: None
-        self._may_go.set()
-
-    def _hold(self) -> None:
-        self.is_asked.set()
-        self._may_go.wait(60)
 
 
 @pytest.mark.fault(36)

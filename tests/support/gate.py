@@ -14,6 +14,7 @@ from tests.support.images import gate_jpeg
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import date
+    from typing import Self
 
 STREAMS = ("in_gate", "out_gate")
 PICTURE = gate_jpeg(2, (640, 360))
@@ -67,3 +68,22 @@ class Gate(GateSite):
             body = next(self.bodies, picture)
         self.meanwhile()
         return body
+
+
+class Held:
+    """The images of `gate` are held back inside the `with`, once `is_asked` for the first."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate, self._may_go, self.is_asked = gate, threading.Event(), threading.Event()
+
+    def __enter__(self) -> Self:
+        self._gate.meanwhile = self._hold
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._gate.meanwhile = lambda: None
+        self._may_go.set()
+
+    def _hold(self) -> None:
+        self.is_asked.set()
+        self._may_go.wait(60)

@@ -9,6 +9,7 @@ from sqlite3 import OperationalError
 from typing import TYPE_CHECKING
 
 from tests.support import invariants
+from tests.support.gate import Held
 from tests.support.machine import PROGRAM
 from tests.support.processes import await_that
 
@@ -95,25 +96,19 @@ class Installation:
     @contextmanager
     def downloading_by_hand(self, gate: Gate) -> Iterator[None]:
         """While a person's download is going on, which ends well after the `with`."""
-        is_asked, may_go = threading.Event(), threading.Event()
-
-        def hold() -> None:
-            is_asked.set()
-            may_go.wait(_SECONDS)
 
         def run() -> None:
             command = ("env", "-C", str(self._home), str(PROGRAM), "download")
             ran.append(self.machine.run(*command, user="camdl", check=False).returncode)
 
-        gate.meanwhile = hold
         ran: list[int] = []
         by_hand = threading.Thread(target=run)
-        by_hand.start()
         try:
-            assert is_asked.wait(_SECONDS)
-            yield
+            with Held(gate) as held:
+                by_hand.start()
+                assert held.is_asked.wait(_SECONDS)
+                yield
         finally:
-            may_go.set()
             by_hand.join(_SECONDS)
         assert ran == [0]
 
