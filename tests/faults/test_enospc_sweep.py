@@ -35,6 +35,9 @@ def not_told(sweep: Ground, done: Done) -> list[str]:
         found.append(f"it exits {done.code}: {done.stderr}")
     elif not done.stderr.startswith("camdl: "):
         found.append(f"it gives no reason: {done.stderr}")
+    # Without its lock no run begins, and the verdict is another's.
+    if done.code and sweep.says_healthy() and "the lock file" not in done.stderr:
+        found.append(f"it exits {done.code}, and the health file says healthy")
     if "Traceback" in done.stdout + done.stderr:
         found.append(f"it shows a traceback: {done.stderr}")
     return found

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import resource
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
 from camdl.errors import ExitCode
+from tests.support.disks import Disk, lacking
 from tests.support.gate import PICTURE
 from tests.support.root import immutable, needs_root, remount, tmpfs
 
@@ -41,6 +42,16 @@ def other_disk(tmp_path: Path) -> Iterator[Path]:
         yield tmp_path / "disk"
 
 
+@pytest.fixture
+def whole_disk(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, needs: Callable[[str, str], None]
+) -> Iterator[Path]:
+    """A disk of the usual kind for all that the program has. To be asked for before the program."""
+    needs("loop devices", lacking())
+    with Disk(tmp_path, tmp_path_factory.mktemp("disk")):
+        yield tmp_path
+
+
 def fill(disk: Path) -> None:
     """Leave no room for a picture."""
     found = os.statvfs(disk)
@@ -52,6 +63,15 @@ def fill_up(disk: Path) -> None:
     """Leave no room at all."""
     found = os.statvfs(disk)
     (disk / "filler").write_bytes(b"\0" * found.f_bavail * found.f_frsize)
+
+
+def fill_to_the_last_byte(disk: Path) -> None:
+    """Leave no room at all, not even what a file system keeps for root."""
+    with (disk / "filler").open("wb", buffering=0) as file:
+        for size in (1024 * 1024, 1024, 1):
+            with suppress(OSError):
+                while True:
+                    file.write(b"\0" * size)
 
 
 def take_inodes(disk: Path) -> None:
@@ -96,21 +116,45 @@ def refused(done: subprocess.CompletedProcess[str], reason: str) -> None:
 def test_an_archive_that_takes_nothing(
     small_disk: Path, program: Program, gate: Gate, fault: Fault, reason: str
 ) -> None:
-    """No image is asked for twice, the old ones stay whole, and the health is not good."""
-    program.configure(gate, health_file=str(program.home / ".health"), max_retries=3)
-    program.health_file = program.home / ".health"
+    """No image is asked for twice, the old ones stay whole, and the health is not good.
+
+    Its file is on that disk too. Where nothing can be changed it stays, with its time.
+    """
+    program.configure(gate, max_retries=3)
     gate.take(15)
     assert program.run("download").returncode == 0
-    old = program.archived()
+    old, verdict = program.archived(), program.health_file.read_bytes()
     gate.take(5, 15)
     gate.asked.clear()
     fault(small_disk)
     refused(program.run("download"), reason)
     assert program.archived() == old
     assert len(gate.asked) == len(set(gate.asked)) <= 2
-    assert program.health()["status"] != "healthy"
+    if fault is forbid_writing:
+        assert program.health_file.read_bytes() == verdict
+    else:
+        assert program.health()["status"] == "critical"
+    now = program.run("health")
+    assert (now.returncode, now.stdout.startswith("camdl CRITICAL - ")) == (2, True)
     assert program.runs()[-1] == ("failed", ExitCode.STORAGE)
     make_room(small_disk)
+    program.goes_on(gate)
+
+
+@pytest.mark.fault(5)
+def test_one_disk_that_is_full(whole_disk: Path, program: Program, gate: Gate) -> None:
+    """With archive, catalogue and verdict on it, as they are by default: still it is told."""
+    assert program.run("download").returncode == 0
+    old = program.archived()
+    gate.take(5, 15, 25)
+    fill_to_the_last_byte(whole_disk)
+    for _ in range(2):
+        refused(program.run("download"), "disk is full")
+        assert program.health()["status"] == "critical"
+    assert program.run("health", "--write", "--quiet").returncode == 2
+    assert program.health()["status"] == "critical"
+    assert program.archived() == old
+    (whole_disk / "filler").unlink()
     program.goes_on(gate)
 
 

@@ -8,12 +8,14 @@ import os
 import re
 import stat
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
 from camdl.errors import ExitCode, StorageError
 from camdl.ops.health_file import write
+from tests.support.root import needs_root, remount, tmpfs
 from tests.support.strace import straced
 
 if TYPE_CHECKING:
@@ -109,7 +111,7 @@ def test_it_is_durable_before_it_has_its_name(tmp_path: Path) -> None:
     ],
 )
 def test_a_full_or_broken_disk_is_told(tmp_path: Path, fault: str) -> None:
-    """The error is the storage's, the old file is whole, and nothing is left beside it."""
+    """The error is the storage's, and nothing is left: neither a part nor what was so before."""
     path = tmp_path / "data" / ".health"
     write(path, "old")
     program = WRITES.replace("try:", "import secrets\nsecrets.token_hex = lambda size: 'x'\ntry:")
@@ -120,8 +122,90 @@ def test_a_full_or_broken_disk_is_told(tmp_path: Path, fault: str) -> None:
     run = straced(program, path, tmp_path / "log", *options)
     assert run.returncode == ExitCode.STORAGE, run.stderr
     assert f"the health file {path} cannot be written" in run.stdout
-    assert path.read_text() == "old"
+    assert names(path.parent) == set()
+
+
+@pytest.mark.parametrize("fault", ["openat:error=ENOSPC", "write:error=EDQUOT"])
+def test_there_is_room_for_one_only(tmp_path: Path, fault: str) -> None:
+    """Then the old one goes first, and the new one is there, as large and without an error."""
+    path = tmp_path / "data" / ".health"
+    write(path, "old".ljust(100))
+    program = WRITES.replace("try:", "import secrets\nsecrets.token_hex = lambda size: 'x'\ntry:")
+    options = ["-e", f"trace={fault.partition(':')[0]}", "-e", f"inject={fault}:when=1"]
+    options += ["-P", f"{path}.x.tmp"]
+    run = straced(program, path, tmp_path / "log", *options)
+    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
+    assert "INJECTED" in (tmp_path / "log").read_text()
+    assert path.read_text() == '{"status":"critical"}\n'.ljust(100)
     assert names(path.parent) == {".health"}
+
+
+@needs_root
+@pytest.mark.parametrize("lacks", ["room", "inodes"])
+def test_a_verdict_on_a_full_disk(tmp_path: Path, lacks: str) -> None:
+    """It is told again and again; a reader sees one verdict or none, never a part of one."""
+    disk = tmp_path / "disk"
+    verdicts = [
+        {"status": status, "why": why * 9000} for status, why in (("bad", "x"), ("red", "y"))
+    ]
+    with tmpfs(disk, "size=64k,nr_inodes=10"):
+        write(disk / ".health", {"status": "healthy", "why": "z" * 9000})
+        take(disk, lacks)
+        seen: list[str] = []
+        stop = threading.Event()
+
+        def keep_reading() -> None:
+            while not stop.is_set():
+                with suppress(FileNotFoundError):
+                    seen.append((disk / ".health").read_text())
+
+        reader = threading.Thread(target=keep_reading)
+        reader.start()
+        try:
+            for verdict in verdicts * 100:
+                write(disk / ".health", verdict)
+                assert json.loads((disk / ".health").read_text()) == verdict
+        finally:
+            stop.set()
+            reader.join()
+        for text in set(seen):
+            assert json.loads(text)["status"] in ("healthy", "bad", "red")
+
+
+@needs_root
+def test_a_verdict_that_does_not_fit(tmp_path: Path) -> None:
+    """What takes more than there is cannot be told: nothing is then, and no good old verdict."""
+    disk = tmp_path / "disk"
+    with tmpfs(disk, "size=64k,nr_inodes=10"):
+        write(disk / ".health", {"status": "healthy"})
+        take(disk, "room")
+        with pytest.raises(StorageError, match="No space left on device"):
+            write(disk / ".health", {"status": "critical", "why": "x" * 9000})
+        assert names(disk) == {"0"}
+
+
+@needs_root
+def test_a_disk_that_became_read_only(tmp_path: Path) -> None:
+    """There nothing can be told, and nothing can be taken back: the old verdict has its time."""
+    disk = tmp_path / "disk"
+    with tmpfs(disk, "size=64k"):
+        write(disk / ".health", "old")
+        remount(disk, "ro")
+        with pytest.raises(StorageError, match="Read-only file system"):
+            write(disk / ".health", "new")
+        assert (disk / ".health").read_text() == "old"
+
+
+def take(disk: Path, what: str) -> None:
+    """Leave no room, or no inodes, on `disk`."""
+    size = 64 * 1024 if what == "room" else 0
+
+    def take_all() -> None:
+        for number in range(100):
+            (disk / str(number)).write_bytes(b"x" * size)
+
+    with pytest.raises(OSError, match="No space left on device"):
+        take_all()
 
 
 def test_a_file_system_that_syncs_no_directories_will_do(tmp_path: Path) -> None:

@@ -139,9 +139,12 @@ class Ground:
     def _bad_health(self) -> Iterator[str]:
         if self.program.health_file.exists():
             try:
-                invariants.health(self.program.health_file)
+                verdict = invariants.health(self.program.health_file)
             except ValueError as error:
                 yield f"the health file is torn: {error}"
+            else:
+                if not invariants.is_honest(verdict):
+                    yield f"the health file calls healthy what is not: {verdict}"
 
     def _bad_lock(self) -> Iterator[str]:
         if self.program.lock_file.exists():
