@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _SECONDS = 120
+# Debian's su leaves root the PATH of the person who became it, which lacks these.
+_ROOTS_PROGRAMS = "/usr/sbin:/sbin"
 _SEAL = "# Put here by camdl schedule install (seal {seal})"
 _ORIGINAL = ".orig"
 
@@ -198,9 +200,16 @@ def ask(*command: str, stdin: str = "") -> str:
     Raises:
         ConfigError: it is not there, or failed; with what it said.
     """
+    path = f"{os.environ.get('PATH', os.defpath)}:{_ROOTS_PROGRAMS}"
     try:
         done = subprocess.run(
-            command, input=stdin, capture_output=True, text=True, timeout=_SECONDS, check=False
+            command,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=False,
+            env={**os.environ, "PATH": path},
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ConfigError(f"{shlex.join(command)}: {error}", advice="") from error

@@ -185,3 +185,9 @@ def test_what_a_command_says_is_told(command: tuple[str, ...], told: str) -> Non
 def test_an_answer() -> None:
     """What a command prints comes back, and what it is to read goes in."""
     assert ask("cat", stdin="hello\n") == "hello\n"
+
+
+def test_what_only_root_runs_is_found_with_a_persons_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As root has after `su`."""
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    assert ask("runuser", "--version").startswith("runuser from util-linux")
