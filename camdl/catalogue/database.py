@@ -34,6 +34,15 @@ VERSION_TABLE = "alembic_version"
 # A writer that is not camdl (a backup, a person's shell) may hold the database for a moment.
 _BUSY_SECONDS = 5.0
 
+# Files that SQLite found damaged in this process, as they were then, and what it said: nothing is
+# written there any more, by whomever, as it could only make worse what may be saved yet.
+_DAMAGED: dict[Path, tuple[tuple[int, int, int], str]] = {}
+_SIGNS_OF_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_RESTORE = (
+    "Keep a copy of the file, then restore it from a backup; without one, move it away and rebuild "
+    "it from the images with: camdl verify --rebuild"
+)
+
 
 class State(Enum):
     """What a database holds."""
@@ -59,6 +68,7 @@ class Database:
         """
         self._url = understood(url)
         self._may_create = may_create
+        self._may_be_written = False
         self._server = self._make_server()
         self._engine = self._make_engine()
 
@@ -95,10 +105,14 @@ class Database:
         Raises:
             CatalogueError: the database cannot be used; nothing of the transaction is kept.
         """
+        if writes:
+            self._refuse_to_make_worse()
         engine = self._engine.execution_options(writes=writes)
         with self.errors_told(), engine.begin() as connection:
             if self._server:
                 self._server.begin(connection, writes=writes, thorough=thorough)
+            elif writes:
+                self._look_before_the_first_write(connection)
             yield connection
 
     @contextmanager
@@ -111,6 +125,7 @@ class Database:
         Raises:
             ConfigError: this is no database that a catalogue could be kept in.
         """
+        self._refuse_to_make_worse()
         with self.errors_told(), self._engine.connect() as connection:
             if self.is_sqlite:  # and inside a transaction it would do nothing
                 connection.connection.cursor().execute("PRAGMA foreign_keys = OFF")
@@ -132,7 +147,11 @@ class Database:
         except SQLAlchemyError as error:
             if isinstance(error, StatementError) and isinstance(error.orig, TypeError):
                 raise error.orig from error
-            raise CatalogueError(f"the catalogue {self.name}: {self._reason(error)}") from error
+            said = f"the catalogue {self.name}: {self._reason(error)}"
+            if not _is_damage(error):
+                raise CatalogueError(said) from error
+            self._note_damage(said)
+            raise CatalogueError(said, advice=_RESTORE) from error
         except UnicodeDecodeError as error:  # in a message that quotes what is damaged
             raise self.damaged(error) from error
 
@@ -140,8 +159,34 @@ class Database:
         """What to raise when it holds what camdl never wrote, by which `error` came about."""
         return CatalogueError(
             f"the catalogue {self.name} is damaged: {one_line(str(error))}",
-            advice="Restore it from a backup.",
+            advice=_RESTORE,
         )
+
+    def _look_before_the_first_write(self, connection: Connection) -> None:
+        """Read the end of each table, where rows are added, so that damage there is met before."""
+        if self._may_be_written:
+            return
+        named = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'")
+        ends = [f'SELECT max(rowid) FROM "{name}"' for (name,) in named]  # noqa: S608  # its names
+        if ends:
+            connection.exec_driver_sql(" UNION ALL ".join(ends)).all()
+        self._may_be_written = True
+
+    def _note_damage(self, said: str) -> None:
+        if self.file and (look := _look(self.file)):
+            _DAMAGED[self.file.absolute()] = look, said
+
+    def _refuse_to_make_worse(self) -> None:
+        """Let nothing be written where damage was found, unless it is another file by now.
+
+        Raises:
+            CatalogueError: damage was found.
+        """
+        if self.file is None:
+            return
+        found = _DAMAGED.get(self.file.absolute())
+        if found and found[0] == _look(self.file):
+            raise CatalogueError(found[1], advice=_RESTORE)
 
     def state(self) -> State:
         """What it holds.
@@ -260,6 +305,21 @@ def _begin(connection: Connection) -> None:
     # Who reads first and then writes cannot wait for another writer any more.
     writes = connection.get_execution_options().get("writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _is_damage(error: SQLAlchemyError) -> bool:
+    """Whether SQLite says that its file is not what it wrote."""
+    code = getattr(error.orig, "sqlite_errorcode", 0) if isinstance(error, DBAPIError) else 0
+    return code & 0xFF in _SIGNS_OF_DAMAGE
+
+
+def _look(file: Path) -> tuple[int, int, int] | None:
+    """What changes when somebody restores `file`; None if it cannot be told."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _has_content(file: Path) -> bool:

@@ -10,7 +10,7 @@ from sqlalchemy import insert
 from camdl.catalogue import opening
 from camdl.catalogue.database import Database, State
 from camdl.catalogue.tables import SCHEMA, rests
-from camdl.domain.examination import bad, fine, note
+from camdl.domain.examination import Grade, bad, fine, note
 from camdl.domain.text import one_line
 from camdl.errors import CatalogueError
 
@@ -45,10 +45,13 @@ def examine(
         return
     opening.existing(database)
     yield fine(f"{database.name}{_size(database)}: schema {SCHEMA}, which is this version's")
-    _write(database)
-    yield fine("it can be written")
-    if database.is_sqlite:
-        yield _integrity(database, deadline)
+    integrity = _integrity(database, deadline) if database.is_sqlite else None
+    # Nothing is written, not even to take it back, into a file that is damaged.
+    if integrity is None or integrity.grade is not Grade.BAD:
+        _write(database)
+        yield fine("it can be written")
+    if integrity is not None:
+        yield integrity
 
 
 def _absent(database: Database, archive_has_images: Callable[[], bool]) -> Finding:

@@ -137,9 +137,10 @@ def _refuse_impossible(order: Order, now: datetime) -> None:
 class _History:
     """What a backfill knows of one stream. `tally` counts over all slices, as one stream's part.
 
-    `days` are those that are asked for, newest first; `read` are those that the source has told
-    completely meanwhile, and `hopeless` those that it does not tell, with the reason. `resting` is
-    what the source wants to be left alone with.
+    `days` are those that are asked for, newest first, and `days_left` how many of them are for the
+    next run; `read` are those that the source has told completely meanwhile, and `hopeless` those
+    that it does not tell, with the reason. `resting` is what the source wants to be left alone
+    with.
     """
 
     stream: Stream
@@ -152,6 +153,7 @@ class _History:
     new: set[Capture] = field(default_factory=set)
     resting: Sequence[PendingCapture] = ()
     fruitless: int = 0
+    days_left: int = 0
     has_answered: bool = False
     is_unreachable: bool = False
 
@@ -256,6 +258,7 @@ class _Backfill:
         self._tools = tools
         self._run = RunRecord(run_id(started_at), "backfill", started_at)
         self._histories: dict[str, _History] = {}
+        self._may_ask = order.most_requests
         self._tried: set[Capture] = set()
         self._would_fetch: list[ListedCapture] = []
         self._is_on_record = False
@@ -301,7 +304,15 @@ class _Backfill:
                     self._work(ports, shares, begin_by, deadline)
                     self._clock_offset = ports.source_clock.offset_seconds() or self._clock_offset
                     shares = self._plan(ports)
-                return any(share.has_work for share in shares)
+                return any(share.has_work for share in shares) and not self._is_enough(shares)
+
+    def _is_enough(self, shares: Sequence[_Share]) -> bool:
+        """Whether a run may ask for no more; what it leaves, the next one does."""
+        is_enough = self._may_ask <= 0
+        if is_enough:
+            for share in shares:
+                share.history.days_left = share.days_to_do
+        return is_enough
 
     def _begin_record(self, ports: Ports) -> None:
         if self._is_on_record or self._order.dry_run:
@@ -385,7 +396,7 @@ class _Backfill:
         """Read, fetch and record; whatever ends it, what is done is counted and recorded."""
         working = {share.history.stream.name: share for share in shares if share.has_work}
         collection = Collecting(
-            self._order,
+            replace(self._order, most_requests=self._may_ask),
             replace(ports, source=_Asked(ports.source, working)),
             self._tools,
             self._run,
@@ -420,6 +431,7 @@ class _Backfill:
             stocktaking.record(part.stream, self._tools.now(), self._histories[name].begin)
 
     def _count(self, collection: Collecting) -> None:
+        self._may_ask -= len(collection.outcomes)
         for listed, outcome in collection.outcomes:
             self._histories[listed.capture.stream].tally.account(listed, outcome)
             self._tried.add(listed.capture)
@@ -483,8 +495,18 @@ class _Backfill:
             if why and not history.has_answered:
                 tally.answer = NoListing(name, why, history.is_unreachable)
             else:
-                tally.answer = Listing(name, (), why)
+                tally.answer = Listing(
+                    name, (), "; ".join(filter(None, [why, self._left(history)]))
+                )
             yield result_of(tally)
+
+    def _left(self, history: _History) -> str:
+        """What a run that may ask for no more leaves of a stream; empty for nothing."""
+        if not history.days_left:
+            return ""
+        days = "1 day is" if history.days_left == 1 else f"{history.days_left} days are"
+        most = self._order.most_requests
+        return f"{days} left after {most} images, max_requests_per_run: run it again to go on"
 
 
 def _days_in_words(hopeless: Mapping[date, str]) -> str:

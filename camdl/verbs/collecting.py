@@ -54,7 +54,7 @@ _LISTING_SHARE = 0.5
 class Order:
     """What every collection is asked to do. `latest` limits the images of each stream.
 
-    `most_requests` are the images that are asked for while the lock is held once.
+    `most_requests` are the images that a run asks for at most.
     """
 
     streams: Sequence[Stream]

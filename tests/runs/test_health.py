@@ -11,20 +11,27 @@ from typing import TYPE_CHECKING
 import pytest
 
 from camdl.ops.lock import FileLock
+from tests.support.processes import marking, survivors
 from tests.support.program import Program
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.support.gate import Gate
 
 
 @pytest.fixture(scope="module")
-def fresh(site: Gate, tmp_path_factory: pytest.TempPathFactory) -> Program:
-    """The program with an archive that it has just made."""
+def fresh(site: Gate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+    """The program with an archive that it has just made, and which is sound in the end."""
     site.begin()
     site.take(5, 15)
-    program = Program(tmp_path_factory.mktemp("fresh"), site)
-    assert program.run("download").returncode == 0
-    return program
+    with marking() as mark:
+        program = Program(tmp_path_factory.mktemp("fresh"), site, mark=mark)
+        assert program.run("download").returncode == 0
+        yield program
+        assert survivors(mark) == []
+        program.is_sound()
+        assert list(program.temporary.iterdir()) == []
 
 
 def test_nothing_is_known_before_the_first_run(program: Program) -> None:
@@ -75,6 +82,8 @@ def test_a_machine_that_was_down(fresh: Program) -> None:
     assert done.stdout.startswith("camdl CRITICAL - camdl download has not run since")
     assert fresh.health()["status"] == "healthy"
     assert fresh.health_file.read_bytes() == before
+    # Others look at the same archive: not only when all of them are done.
+    fresh.is_sound()
 
 
 def test_what_a_timer_writes(fresh: Program) -> None:

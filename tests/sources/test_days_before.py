@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -62,6 +63,24 @@ def test_day_before_is_listed_across_the_month(look: Look) -> None:
         assert len(site.of_day(YESTERDAY)) == 144
         assert whole(answer) == expected(site, YESTERDAY)
         assert told(answer) == (today(site), YESTERDAY)
+
+
+def test_a_page_is_not_hurried_from_day_to_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before each day but the shown one there is a wait, drawn anew up to the longest."""
+    drawn: list[tuple[float, float]] = []
+
+    def draw(least: float, most: float) -> float:
+        drawn.append((least, most))
+        return most
+
+    monkeypatch.setattr("random.uniform", draw)
+    with VueSite(Look("element-plus"), NOW) as site:
+        days = days_before(site, 3)
+        began = time.monotonic()
+        answer = read(site.stream, NOW, days=days, jitter=0.4)
+        assert time.monotonic() - began > 3 * 0.4
+        assert told(answer) == (today(site), *days)
+    assert drawn.count((0, 0.4)) == 3
 
 
 @pytest.mark.parametrize("widgets", ["element-ui", "element-plus"])

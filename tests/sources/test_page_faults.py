@@ -12,6 +12,7 @@ from camdl.ports import Listing, NoListing, Wanted
 from camdl.sources.browser import find
 from camdl.sources.diagnostics import Diagnostics
 from camdl.sources.page import PageSource
+from tests.support.http import self_signed, tls_context
 from tests.support.pages import plain
 from tests.support.pages.listing import found, read, source, whole
 from tests.support.pages.server import PageServer, page
@@ -51,6 +52,15 @@ def test_page_that_is_not_there_is_asked_for_once(server: PageServer) -> None:
         plain.STREAM, f"{server.origin}/ answered 404 Not Found", unreachable=False
     )
     assert server.asked("/") == 1
+
+
+def test_page_whose_certificate_nobody_vouches_for(tmp_path: Path) -> None:
+    """It is not read, however often it is asked for, and the reason says what is wrong."""
+    with PageServer(tls=tls_context(self_signed(tmp_path))) as server:
+        answer = answer_to(server, plain.images(server.origin))
+        assert isinstance(answer, NoListing)
+        assert "ERR_CERT_AUTHORITY_INVALID" in answer.reason
+        assert server.requests == []
 
 
 @pytest.mark.parametrize("status", ["429 Too Many Requests", "503 Service Unavailable"])

@@ -323,6 +323,20 @@ def test_pending_captures_are_fetched_from_their_remembered_urls(past: Past) -> 
     assert len(past.fetcher.asked) == len(set(past.fetcher.asked)) == 6
 
 
+def test_a_run_asks_for_so_many_images(past: Past) -> None:
+    """Over all of its slices; it tells what is left, and the next ones go on to the end."""
+    first = past.backfill(3, most_requests=5).run
+    assert (first.exit_code, first.counts.saved, len(past.fetcher.asked)) == (1, 5, 5)
+    left = "3 days are left after 5 images, max_requests_per_run: run it again to go on"
+    assert first.streams[0].reason == left
+    second = past.backfill(3, most_requests=5).run
+    assert (second.exit_code, second.counts.saved) == (1, 5)
+    assert "1 day is left" in second.streams[0].reason
+    third = past.backfill(3, most_requests=5).run
+    assert (third.exit_code, third.counts.saved) == (0, 2)
+    assert sorted(past.fetcher.asked) == sorted(past.of_days(*days_ago(0, 1, 2, 3)))
+
+
 def test_killed_in_the_middle(past: Past) -> None:
     """After a SIGKILL, too, the next backfill goes on, and asks for no archived image again."""
 

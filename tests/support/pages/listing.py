@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 
 
 def source(
-    *, timeout: float = 30.0, retries: int = 0, deadline: Deadline | None = None, kept_in: Path
+    *,
+    timeout: float = 30.0,
+    retries: int = 0,
+    deadline: Deadline | None = None,
+    jitter: float = 0.0,
+    kept_in: Path,
 ) -> PageSource:
     """A source with quick retries, that keeps diagnoses in `kept_in`."""
     return PageSource(
@@ -29,6 +34,7 @@ def source(
         retrying=retrying(RetryPolicy(retries, 0.01, 2.0, 0.1), deadline or Deadline.after(90)),
         timeout_seconds=timeout,
         diagnostics=Diagnostics(kept_in),
+        jitter_seconds=jitter,
     )
 
 
@@ -40,6 +46,7 @@ def read(
     timeout: float = 30.0,
     deadline: Deadline | None = None,
     retries: int = 0,
+    jitter: float = 0.0,
     kept_in: Path | None = None,
 ) -> Listing | NoListing:
     """The source's answer for one stream."""
@@ -49,6 +56,7 @@ def read(
             timeout=timeout,
             retries=retries,
             deadline=deadline,
+            jitter=jitter,
             kept_in=kept_in or Path(scratch),
         )
         with pages:

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 from tests.support.http import Conversation, RawServer, answer
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Iterable, Mapping
 
     Route = Callable[["Asked"], None]
@@ -80,9 +81,14 @@ class Asked:
 class PageServer(RawServer):
     """Answers by `routes`, which may be added to while it is up; other paths are not found."""
 
-    def __init__(self, routes: Mapping[str, Route] | None = None, port: int = 0) -> None:
+    def __init__(
+        self,
+        routes: Mapping[str, Route] | None = None,
+        port: int = 0,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.routes = dict(routes or {})
-        super().__init__(self._serve, port=port)
+        super().__init__(self._serve, tls, port)
 
     def asked(self, path: str) -> int:
         """How often `path` was asked for, whatever its query."""
