@@ -1162,6 +1162,7 @@ def test_a_run_that_cannot_record_its_images_still_records_its_end(world: World)
     world.download()
     fail = "BEGIN SELECT RAISE(ABORT, 'malformed'); END"
     sql(world.database, f"CREATE TRIGGER t BEFORE INSERT ON captures {fail}")
+    world.clock += timedelta(minutes=10)
     world.publish("in_gate", 1, 5)
     finished = world.download(batch_size=1)
     assert finished.run.exit_code == ExitCode.STORAGE
