@@ -10,6 +10,7 @@ import pytest
 
 from camdl.errors import ExitCode
 from tests.support.browsers import the_browser, the_driver, the_renderer
+from tests.support.groups import lacking, limited
 from tests.support.pages.server import PageServer, page
 from tests.support.processes import await_that, survivors
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from tests.support.program import Program
 
     Process = Callable[[int], int]
+
+MEGABYTE = 1024 * 1024
 
 
 @pytest.fixture
@@ -51,6 +54,34 @@ def test_it_dies_or_hangs(
     assert (run.returncode in (ExitCode.PARTLY, ExitCode.UNREACHABLE), out) == (True, "")
     assert said.startswith("camdl: in_gate failed: ")
     assert "Traceback" not in said
+    assert survivors(program.mark) == []
+    program.configure(gate)
+    program.goes_on(gate)
+
+
+@pytest.mark.fault(15)
+def test_a_page_that_takes_all_the_memory(
+    program: Program, gate: Gate, needs: Callable[[str, str], None]
+) -> None:
+    """The kernel ends its renderer: that stream failed, and the other is archived."""
+    needs("control groups of memory", lacking("memory"))
+    greedy = "<script>for (const all = [];;) all.push(new Uint8Array(5e7).fill(1))</script>"
+    with PageServer() as server:
+        server.routes["/in_gate"] = page(f"<!doctype html>{greedy}")
+        program.configure(
+            'stream_names = ["in_gate", "out_gate"]\n'
+            f"[sites.greedy]\npage = '{server.origin}/{{stream}}'\nimage = '{gate.image}'\n"
+            "[streams.in_gate]\nsite = 'greedy'\n"
+            f"[sites.modest]\npage = '{gate.page}'\nimage = '{gate.image}'\n"
+            "[streams.out_gate]\nsite = 'modest'",
+            run_deadline_seconds=30,
+        )
+        with limited("memory", 800 * MEGABYTE) as prefix:
+            done = program.behind(prefix, "download")
+    assert (done.returncode, done.stdout) == (ExitCode.PARTLY, ""), done.stderr
+    assert done.stderr.startswith("camdl: in_gate failed: ")
+    assert done.stderr.count("\n") == 1
+    assert program.archived() == [key for key in gate.all_keys() if key.startswith("out_gate")]
     assert survivors(program.mark) == []
     program.configure(gate)
     program.goes_on(gate)
