@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from tests.support import invariants
-from tests.support.processes import await_that
+from tests.support.processes import await_that, survivors
 
 if TYPE_CHECKING:
     from tests.support.gate import Gate
@@ -65,6 +65,25 @@ def test_a_download_in_the_middle_of_a_backfill(program: Program, gate: Gate) ->
     assert [key for key in program.archived() if key.startswith("in_gate")] == of_in_gate
     asked = [path for path in gate.asked if "in_gate" in path]
     assert len(asked) - len(set(asked)) <= 8  # those that were under way
+
+
+def test_a_backfill_that_was_killed_goes_on(program: Program, gate: Gate) -> None:
+    """What is stored is not fetched again, whether it was recorded or not."""
+    first = fill(gate, 4)
+    at_once = 2
+    program.configure(gate, concurrent_downloads=at_once)
+    arguments = ("backfill", "--from", f"{first:%Y-%m-%d}")
+    gate.meanwhile = lambda: time.sleep(0.1)
+    with program.start(*arguments) as backfill:
+        assert await_that(lambda: len(gate.asked) > 6, 60)
+        backfill.kill()
+        backfill.communicate(timeout=30)
+    assert survivors(program.mark) == []
+    gate.meanwhile = lambda: None
+    done = program.run(*arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert program.archived() == gate.all_keys()
+    assert len(gate.asked) - len(set(gate.asked)) <= at_once
 
 
 def test_a_date_that_is_none(program: Program) -> None:
