@@ -95,6 +95,21 @@ def test_six_failing_runs_and_a_recovery(
     assert "What to do: " in text
 
 
+@pytest.mark.fault(22)
+def test_a_name_that_leads_nowhere_is_told_once(program: Program, gate: Gate, hook: Hook) -> None:
+    """However many runs cannot reach the site; and once more when one can."""
+    settings = {"alert_webhook_url": f"{hook.origin}/hook", "run_deadline_seconds": 20}
+    nowhere = site_config(gate).replace(gate.origin, "http://gate.invalid")
+    program.configure(nowhere, **settings)
+    for _ in range(4):
+        done = program.run("download")
+        assert done.returncode == 69
+        assert done.stderr.count("ERR_NAME_NOT_RESOLVED") == len(gate.streams)
+    program.configure(gate, **settings)
+    program.goes_on(gate)
+    assert [event for event, _ in events(hook)] == ["alert", "recovery"]
+
+
 # Servers that hang.
 
 
