@@ -304,15 +304,13 @@ class _Backfill:
                     self._work(ports, shares, begin_by, deadline)
                     self._clock_offset = ports.source_clock.offset_seconds() or self._clock_offset
                     shares = self._plan(ports)
-                return any(share.has_work for share in shares) and not self._is_enough(shares)
-
-    def _is_enough(self, shares: Sequence[_Share]) -> bool:
-        """Whether a run may ask for no more; what it leaves, the next one does."""
-        is_enough = self._may_ask <= 0
-        if is_enough:
-            for share in shares:
-                share.history.days_left = share.days_to_do
-        return is_enough
+                has_work = any(share.has_work for share in shares)
+                if not has_work or self._may_ask > 0:
+                    return has_work
+                # A run may ask for no more: what it leaves, the next one does.
+                for share in shares:
+                    share.history.days_left = share.days_to_do
+                return False
 
     def _begin_record(self, ports: Ports) -> None:
         if self._is_on_record or self._order.dry_run:
