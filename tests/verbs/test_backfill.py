@@ -160,7 +160,8 @@ class Past(World):
         }
         if days is not None:
             given["first"] = TODAY - days * DAY
-        return backfill(Order(self.streams, **{**given, **order}), self)
+        with self.time_passing():
+            return backfill(Order(self.streams, **{**given, **order}), self)
 
     def archived_days(self) -> list[tuple[date, int]]:
         """How many captures of each day are archived; the archive is whole."""
