@@ -32,7 +32,7 @@ from camdl.domain.outcomes import (
 )
 from camdl.errors import CatalogueError, ConfigError, ExitCode
 from tests.support.calls import CHANGES, on, points, with_fault
-from tests.support.catalogues import empty_catalogue, set_revision, sql
+from tests.support.catalogues import empty_catalogue, set_revision, spoil, sql
 from tests.support.root import as_nobody, needs_root, remount, tmpfs
 
 if TYPE_CHECKING:
@@ -354,23 +354,12 @@ def test_a_file_that_is_no_database(tmp_path: Path, content: bytes) -> None:
             assert str(raised.value) == f"the catalogue {file}: file is not a database"
 
 
-def overwrite(file: Path, table: str) -> None:
-    """Spoil the page where `table` begins, as a bad disk does."""
-    ((page,),) = sql(file, f"SELECT rootpage FROM sqlite_master WHERE name = '{table}'")  # noqa: S608  # ours
-    ((size,),) = sql(file, "PRAGMA page_size")
-    assert isinstance(page, int)
-    assert isinstance(size, int)
-    with file.open("r+b") as opened:
-        opened.seek((page - 1) * size)
-        opened.write(b"\xa5" * size)
-
-
 @pytest.mark.parametrize("table", ["captures", "runs", "gaps"])
 def test_nothing_is_written_where_there_is_damage(tmp_path: Path, table: str) -> None:
     """Not even elsewhere in the file, nor through another connection; put back, it may be again."""
     file = used_catalogue(tmp_path / "camdl.db")
     whole = file.read_bytes()
-    overwrite(file, table)
+    spoil(file, table)
     spoilt = file.read_bytes()
     for _ in range(2):
         with closing(database_in(file)) as database:

@@ -11,7 +11,7 @@ import pytest
 
 from camdl.errors import ExitCode
 from tests.support import invariants
-from tests.support.catalogues import empty_catalogue, sql
+from tests.support.catalogues import empty_catalogue, spoil
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,14 +37,8 @@ sys.stdin.read()
 
 
 def overwrite_a_page(file: Path) -> None:
-    """What a bad disk does, as `dd` would: to the one where the table of captures begins."""
-    ((page,),) = sql(file, "SELECT rootpage FROM sqlite_master WHERE name = 'captures'")
-    ((size,),) = sql(file, "PRAGMA page_size")
-    assert isinstance(page, int)
-    assert isinstance(size, int)
-    with file.open("r+b") as opened:
-        opened.seek((page - 1) * size)
-        opened.write(b"\xa5" * size)
+    """What a bad disk does, as `dd` would."""
+    spoil(file, "captures")
 
 
 def fill_with_zeros(file: Path) -> None:

@@ -88,6 +88,17 @@ def sql(file: Path, *statements: str) -> list[tuple[object, ...]]:
         return [connection.execute(statement).fetchall() for statement in statements][-1]
 
 
+def spoil(file: Path, table: str) -> None:
+    """Overwrite the page where `table` begins, as a bad disk does."""
+    ((page,),) = sql(file, f"SELECT rootpage FROM sqlite_master WHERE name = '{table}'")  # noqa: S608  # ours
+    ((size,),) = sql(file, "PRAGMA page_size")
+    assert isinstance(page, int)
+    assert isinstance(size, int)
+    with file.open("r+b") as opened:
+        opened.seek((page - 1) * size)
+        opened.write(b"\xa5" * size)
+
+
 def set_revision(file: Path, revision: str) -> None:
     """Have the database say that this is its newest migration."""
     with closing(sqlite3.connect(file)) as connection, connection:
